@@ -1,0 +1,1 @@
+"""From raw files to normalized parts: sources, readers, parts, splits, scaling, windows."""

@@ -1,0 +1,79 @@
+"""Which parts a dataset has. Light: it runs whenever Snakemake builds the DAG."""
+
+import glob
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from geojax.config import Dataset, FilesSource, StationParts, YearParts
+from geojax.errors import UserError
+
+
+def names(dataset: Dataset) -> list[str]:
+    """Names of all parts, in order.
+
+    raises UserError : the source's pattern matches no file
+    """
+    match dataset.parts:
+        case YearParts(first=first, last=last):
+            return [str(year) for year in range(first, last + 1)]
+        case StationParts(blocks=blocks):
+            return list(blocks)
+    assert isinstance(dataset.source, FilesSource)
+    return sorted(files(dataset.source))
+
+
+def files(source: FilesSource) -> dict[str, str]:
+    """The raw file of each part."""
+    before, after = source.pattern.split("{part}")
+    found = glob.glob(f"{glob.escape(before)}*{glob.escape(after)}")
+    parts = {path[len(before) : len(path) - len(after)]: path for path in found}
+    for part in parts:
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+", part):
+            raise UserError(f"{parts[part]}: a part's name takes letters, digits, `_`, `-` and `.`; rename the file.")
+    if not parts:
+        raise UserError(f"{source.pattern}: no file matches. Mend `source: pattern`, or put the raw files there.")
+    return parts
+
+
+def selection(dataset_parts: dict[str, Any], part: str) -> dict[str, Any]:
+    """What of a raw file belongs to `part`: {"year": 1991}, {"stations": {…}} or nothing, which means all."""
+    match dataset_parts["by"]:
+        case "year":
+            return {"year": int(part)}
+        case "station":
+            return {"stations": set(expand(dataset_parts["blocks"][part]))}
+    return {}
+
+
+def expand(items: Iterable[str]) -> list[str]:
+    """Names, with each range such as 1991-2010 replaced by what it stands for."""
+    every: list[str] = []
+    for item in items:
+        if ends := re.fullmatch(r"(\d+)-(\d+)", item):
+            width = len(ends[1])
+            every += [str(n).zfill(width) for n in range(int(ends[1]), int(ends[2]) + 1)]
+        else:
+            every.append(item)
+    return every
+
+
+def reference(dataset: Dataset) -> list[str]:
+    """The parts that the scaling is fitted on.
+
+    raises UserError : the config names a part that the dataset does not have
+    """
+    known = names(dataset)
+    wanted = expand(dataset.scaling.reference)
+    if absent := [part for part in wanted if part not in known]:
+        raise UserError(
+            f"scaling: reference: {', '.join(absent[:5])} must be parts of the dataset, but its parts are "
+            f"{known[0]} … {known[-1]} ({len(known)} in all). Correct `reference`, or bring the missing raw files."
+        )
+    return wanted
+
+
+def stem(path: str | Path) -> str:
+    """Name of the part that a store at `path` holds."""
+    return Path(path).name.removesuffix(".zarr")

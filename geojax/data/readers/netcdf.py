@@ -1,0 +1,94 @@
+"""NetCDF 3 and 4 with CF conventions."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from geojax.errors import UserError
+
+AXES = {
+    "time": ("time", {"standard_name": "time"}),
+    "latitude": ("lat", {"standard_name": "latitude", "units": "degrees_north"}),
+    "longitude": ("lon", {"standard_name": "longitude", "units": "degrees_east"}),
+}
+ALIASES = {"lat": "latitude", "lon": "longitude", "nav_lat": "latitude", "nav_lon": "longitude"}
+
+
+def read(
+    files: Mapping[str, Path], selection: Mapping[str, Any], variables: Mapping[str, Mapping[str, Any]]
+) -> xr.Dataset:
+    """Read fields (time, lat, lon), float32, latitudes ascending; fill values become NaN.
+
+    raises UserError : the file cannot be read, lacks a variable or an axis, has other units, holds
+        values outside the valid range, or has no time step of the part
+    """
+    (path,) = files.values()  # one raw file holds all that a part needs
+    try:
+        with xr.open_dataset(path, engine="netcdf4") as raw:
+            taken = _select(raw, path, selection)
+            fields = {name: _field(taken, path, name, wanted) for name, wanted in variables.items()}
+            return xr.Dataset(fields).sortby("lat").load()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"{path}: must be a NetCDF file that can be read to its end, but is not ({error}). "
+            "It may be truncated: fetch it again."
+        ) from error
+
+
+def _select(raw: xr.Dataset, path: Path, selection: Mapping[str, Any]) -> xr.Dataset:
+    renamed = raw.rename({old: new for old, new in _axes(raw).items() if old != new})
+    if "time" not in renamed.coords:
+        raise UserError(f"{path}: must have a coordinate `time`, but has {', '.join(map(str, raw.coords))}.")
+    years = renamed["time"].dt.year.values
+    chosen = renamed.isel(time=np.flatnonzero(years == selection["year"])) if "year" in selection else renamed
+    if chosen.sizes["time"] == 0:
+        raise UserError(
+            f"{path}: must hold time steps of {selection['year']}, but runs from {years.min()} to {years.max()}. "
+            "Correct `parts: first` and `last`, or bring a longer file."
+        )
+    if not chosen.indexes["time"].is_monotonic_increasing or chosen.indexes["time"].has_duplicates:
+        raise UserError(f"{path}: times must increase without repeating; sort the file and remove double steps.")
+    return chosen
+
+
+def _axes(raw: xr.Dataset) -> dict[str, str]:
+    found = {}
+    for name, coordinate in raw.coords.items():
+        standard = coordinate.attrs.get("standard_name", ALIASES.get(str(name).lower(), str(name).lower()))
+        if standard in AXES:
+            found[str(name)] = AXES[standard][0]
+    return found
+
+
+def _field(raw: xr.Dataset, path: Path, name: str, wanted: Mapping[str, Any]) -> xr.DataArray:
+    inside = wanted.get("name") or name
+    if inside not in raw:
+        raise UserError(f"{path}: must hold a variable `{inside}`, but holds {', '.join(map(str, raw.data_vars))}.")
+    array = raw[inside]
+    if missing := {"time", "lat", "lon"} - set(array.dims):
+        raise UserError(f"{path}: `{inside}` must lie on time, lat and lon, but has no {', '.join(sorted(missing))}.")
+    units = array.attrs.get("units", wanted["units"])
+    if units != wanted["units"]:
+        raise UserError(
+            f"{path}: `{inside}` must be in {wanted['units']!r}, but its units are {units!r}. "
+            "Correct `reader: variables: units`, or the attribute in the file."
+        )
+    array = array.transpose("time", "lat", "lon").astype("float32")
+    if wanted.get("valid_range"):
+        _check_range(array, path, inside, *wanted["valid_range"])
+    array.attrs = {"units": wanted["units"], "standard_name": wanted["standard_name"]}
+    for axis, attributes in AXES.values():
+        array[axis].attrs = attributes
+    return array.rename(name)
+
+
+def _check_range(array: xr.DataArray, path: Path, name: str, low: float, high: float) -> None:
+    outside = int(((array < low) | (array > high)).sum())
+    if outside:
+        raise UserError(
+            f"{path}: `{name}` must lie in {low} … {high}, but {outside} values do not "
+            f"(smallest {float(array.min())}, largest {float(array.max())}). Is a fill value undeclared?"
+        )

@@ -1,0 +1,46 @@
+"""Flax NNX modules: arrays to arrays. One module a file, ending in MODEL.
+
+A constructor's keyword-only arguments, but for `rngs`, are the sizes that a run's `model` section may set.
+"""
+
+import inspect
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, ValidationError, create_model
+
+from geojax.errors import UserError
+from geojax.messages import explain
+
+
+def load(name: str) -> Any:
+    """The module class of that name.
+
+    raises UserError : geojax has none of that name
+    """
+    if name not in names():
+        raise UserError(f"model: name: geojax has no model `{name}`. It has: {', '.join(names())}.")
+    return import_module(f"{__name__}.{name}").MODEL
+
+
+def names() -> list[str]:
+    """Names of all models."""
+    return sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in ("__init__", "layers"))
+
+
+def check_sizes(name: str, sizes: dict[str, Any], path: str = "") -> dict[str, Any]:
+    """The sizes, checked against the constructor of the model.
+
+    raises UserError : one is unknown or of the wrong type
+    """
+    fields = {
+        argument.name: (argument.annotation, argument.default)
+        for argument in inspect.signature(load(name)).parameters.values()
+        if argument.kind is argument.KEYWORD_ONLY and argument.name != "rngs"
+    }
+    schema = create_model(f"{name}_sizes", __config__=ConfigDict(extra="forbid"), **fields)
+    try:
+        return schema.model_validate(sizes).model_dump()
+    except ValidationError as error:
+        raise UserError(explain(path, schema, error, within="model")) from None

@@ -1,0 +1,1 @@
+"""Scores as functions of sums over groups, so that intervals come from resampling the sums."""

@@ -1,0 +1,50 @@
+"""What the scores say, in words, for a win as for a loss."""
+
+from typing import Any
+
+import pandas as pd
+
+from geojax.task import Score
+
+
+def summarize(table: pd.DataFrame, headline: Score, run: str, groups: str, count: int) -> dict[str, Any]:
+    """The headline of a run: model, each baseline, the best of them, and the verdict.
+
+    table : as from `resampling.table`
+    """
+    rows = table[table["score"] == headline.name]
+    by_method = {str(name): _headline(own) for name, own in rows.groupby("method", sort=False)}
+    model = by_method.pop("model")
+    best = (max if headline.higher_is_better else min)(by_method, key=lambda name: by_method[name]["value"])
+    return {
+        "run": run,
+        "score": headline.name,
+        "long_name": headline.long_name,
+        "units": headline.units,
+        "higher_is_better": headline.higher_is_better,
+        "intervals": f"95 %, from resampling {count} {groups}",
+        "model": model,
+        "baselines": by_method,
+        "best_baseline": best,
+        "verdict": _verdict(rows, headline, best),
+    }
+
+
+def _headline(rows: pd.DataFrame) -> dict[str, float]:
+    """The score over all slices together."""
+    whole = rows[rows["slice"] == "all"]
+    row = (whole if len(whole) else rows).iloc[0]
+    keys = ("value", "low", "high", "difference", "difference_low", "difference_high")
+    return {key: float(row[key]) for key in keys if key in row and pd.notna(row[key])}
+
+
+def _verdict(rows: pd.DataFrame, headline: Score, best: str) -> str:
+    own = _headline(rows[rows["method"] == best])
+    low, high = own["difference_low"], own["difference_high"]
+    size = f"{own['difference']:+.3g} {headline.units}".rstrip(" 1").rstrip()
+    interval = f"({low:+.3g} … {high:+.3g})"
+    if headline.better(low) and headline.better(high):
+        return f"better than {best} by {size} {interval}"
+    if not headline.better(low) and not headline.better(high):
+        return f"worse than {best} by {size} {interval}"
+    return f"no better than {best}: {size} {interval}"

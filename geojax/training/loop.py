@@ -1,0 +1,200 @@
+"""The training loop: an epoch is one compiled call, and order is a pure function of seed and epoch."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pandas as pd
+from flax import nnx
+
+from geojax.config import Training
+from geojax.errors import UserError
+from geojax.log import logger
+from geojax.task import Examples
+from geojax.training.checkpoints import Checkpoints
+from geojax.training.progress import Progress
+
+Loss = Callable[[Any, Any, jax.Array, bool], jax.Array]
+
+
+class State(NamedTuple):
+    """All that training carries from epoch to epoch; each leaf has the member as its first axis."""
+
+    params: Any
+    rest: Any  # what is neither trained nor structure: statistics, fixed matrices
+    optimizer: Any
+    best: tuple[Any, Any]  # params and rest of the best epoch
+    best_loss: jax.Array  # (member,)
+
+
+def fit(
+    create: Callable[[nnx.Rngs], nnx.Module],
+    loss: Loss,
+    train: Examples,
+    validation: Examples,
+    settings: Training,
+    checkpoints: Checkpoints,
+) -> tuple[Any, pd.DataFrame]:
+    """Train an ensemble and keep each member's best epoch on the validation examples.
+
+    create : makes a member from its own random streams
+    loss : (model, batch, key, training) to a scalar
+    train, validation : examples, resident on the device
+    returns : the best parameters and other variables (member, …); history, one row an epoch and member
+    raises UserError : the loss is not finite
+    """
+    graph, state = _start(create, settings, steps := _steps(train, settings))
+    data = jax.device_put(train), jax.device_put(validation)
+    epoch_of = _compile(graph, loss, settings, steps)
+    history: list[dict[str, float]] = []
+    first = 0
+    if saved := checkpoints.restore(state):
+        first, state, history = saved
+        logger.info("resumed after epoch %d from %s", first, checkpoints.path)
+    with Progress(settings.epochs, steps * settings.batch_size * settings.ensemble, first) as progress:
+        for number in range(first, settings.epochs):
+            if _waited(history, number) >= settings.patience:
+                logger.info("no member improved for %d epochs: stopped early", settings.patience)
+                break
+            state, train_loss, validation_loss = epoch_of(state, number, *data)
+            train_loss, validation_loss = np.asarray(train_loss), np.asarray(validation_loss)
+            _check_finite(train_loss, number, steps)
+            history += _rows(number, train_loss.mean(1), validation_loss, history)
+            progress.advance(number, float(train_loss.mean()), float(validation_loss.mean()))
+            checkpoints.save(number + 1, state, history)
+    checkpoints.close()
+    return jax.device_get(state.best), pd.DataFrame(history)
+
+
+def predict(
+    graph: nnx.GraphDef, best: Any, function: Callable[[Any, Any], jax.Array], examples: Examples, batch: int
+) -> np.ndarray:
+    """Mean over the members of `function(model, batch)` for all examples: (example, …)."""
+
+    @jax.jit
+    def of_batch(members: Any, rows: Examples) -> jax.Array:
+        return jnp.mean(_over_members(lambda m: function(nnx.merge(graph, *m), rows), members), axis=0)
+
+    count = examples.count
+    pieces = []
+    for start in range(0, count, batch):
+        rows = np.minimum(np.arange(start, start + batch), count - 1)  # one shape, so one compilation
+        pieces.append(np.asarray(of_batch(best, examples.take(rows))))
+    return np.concatenate(pieces)[:count]
+
+
+def schedule(settings: Training, steps: int) -> optax.Schedule:
+    """Linear warm-up, then a cosine to 1 % of the learning rate."""
+    total = settings.epochs * steps
+    warm = min(max(1, round(settings.warmup * total)), total - 1) if total > 1 else 0
+    return optax.warmup_cosine_decay_schedule(
+        0.0 if warm else settings.learning_rate, settings.learning_rate, warm, max(total, 2), settings.learning_rate / 100
+    )
+
+
+def _optimizer(settings: Training, steps: int) -> optax.GradientTransformation:
+    return optax.chain(
+        optax.clip_by_global_norm(settings.clip_norm),
+        optax.adamw(schedule(settings, steps), weight_decay=settings.weight_decay),
+    )
+
+
+def _steps(train: Examples, settings: Training) -> int:
+    count = train.count
+    if count < settings.batch_size:
+        raise UserError(
+            f"training: batch_size must not exceed the {count} training examples, but is {settings.batch_size}. "
+            "Make it smaller."
+        )
+    return settings.repeats * (count // settings.batch_size)
+
+
+def _start(create: Callable[[nnx.Rngs], nnx.Module], settings: Training, steps: int) -> tuple[nnx.GraphDef, State]:
+    members = [nnx.split(create(nnx.Rngs(settings.seed + m)), nnx.Param, ...) for m in range(settings.ensemble)]
+    params, rest = (jax.tree.map(lambda *leaves: jnp.stack(leaves), *(m[i] for m in members)) for i in (1, 2))
+    optimizer = jax.vmap(_optimizer(settings, steps).init)(params)
+    best = jax.tree.map(jnp.copy, (params, rest))
+    return members[0][0], State(params, rest, optimizer, best, jnp.full(settings.ensemble, jnp.inf))
+
+
+def _over_members(function: Callable[[Any], Any], members: Any) -> Any:
+    """Apply to each member: one by one on a CPU, whose cores one member fills, else all at once."""
+    over = jax.lax.map if jax.default_backend() == "cpu" else lambda f, xs: jax.vmap(f)(xs)
+    return over(function, members)
+
+
+def _compile(graph: nnx.GraphDef, loss: Loss, settings: Training, steps: int) -> Callable[..., Any]:
+    optimizer = _optimizer(settings, steps)
+
+    def step(carry: Any, now: tuple[jax.Array, jax.Array], data: Examples) -> Any:
+        params, rest, moments = carry
+        rows, key = now
+        batch = data.take(rows)
+
+        def objective(params: Any) -> tuple[jax.Array, Any]:
+            model = nnx.merge(graph, params, rest, copy=True)
+            return loss(model, batch, key, True), nnx.state(model, nnx.Not(nnx.Param))
+
+        (value, rest), gradient = jax.value_and_grad(objective, has_aux=True)(params)
+        change, moments = optimizer.update(gradient, moments, params)
+        return (optax.apply_updates(params, change), rest, moments), value
+
+    def epoch(state: State, number: jax.Array, train: Examples, validation: Examples) -> tuple[State, jax.Array, jax.Array]:
+        def member(own: tuple[State, jax.Array]) -> Any:
+            state, seed = own
+            key = jax.random.fold_in(jax.random.key(seed), number)
+            order = _order(key, train, settings, steps)
+            keys = jax.random.split(jax.random.fold_in(key, 1), steps)
+            carry = state.params, state.rest, state.optimizer
+            carry, losses = jax.lax.scan(lambda c, now: step(c, now, train), carry, (order, keys))
+            params, rest, moments = carry
+            value = loss(nnx.merge(graph, params, rest, copy=True), validation, jax.random.key(0), False)
+            better = value < state.best_loss
+            best = jax.tree.map(lambda new, old: jnp.where(better, new, old), (params, rest), state.best)
+            return State(params, rest, moments, best, jnp.where(better, value, state.best_loss)), losses, value
+
+        seeds = settings.seed + jnp.arange(settings.ensemble)
+        return _over_members(member, (state, seeds))
+
+    return jax.jit(epoch, donate_argnums=0)
+
+
+def _order(key: jax.Array, train: Examples, settings: Training, steps: int) -> jax.Array:
+    """Rows (step, batch) of an epoch: each pass visits every example at most once."""
+    count = train.count
+    kept = count // settings.batch_size * settings.batch_size
+    passes = [jax.random.permutation(k, count)[:kept] for k in jax.random.split(key, settings.repeats)]
+    return jnp.concatenate(passes).reshape(steps, settings.batch_size)
+
+
+def _rows(number: int, train: np.ndarray, validation: np.ndarray, history: list[dict[str, float]]) -> list[dict]:
+    best = {row["member"]: row["best_loss"] for row in history}
+    return [
+        {
+            "epoch": number,
+            "member": m,
+            "train_loss": float(train[m]),
+            "validation_loss": float(validation[m]),
+            "best_loss": min(best.get(m, np.inf), float(validation[m])),
+        }
+        for m in range(len(train))
+    ]
+
+
+def _waited(history: list[dict[str, float]], number: int) -> int:
+    """Epochs since any member last improved."""
+    improved = [row["epoch"] for row in history if row["validation_loss"] == row["best_loss"]]
+    return number - 1 - int(max(improved, default=number - 1))
+
+
+def _check_finite(losses: np.ndarray, number: int, steps: int) -> None:
+    if not np.isfinite(losses).all():
+        member, step = np.argwhere(~np.isfinite(losses))[0]
+        raise UserError(
+            f"training: the loss must stay finite, but is {losses[member, step]} at epoch {number}, step "
+            f"{number * steps + step}, member {member}. Lower `training: learning_rate` or `clip_norm`, or look at "
+            "the examples; the best checkpoint before it is kept."
+        )
