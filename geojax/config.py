@@ -192,9 +192,10 @@ class Training(Section):
     weight_decay: float = Field(default=1e-4, ge=0)
     warmup: float = Field(default=0.05, ge=0, lt=1, description="share of the steps in which the rate rises")
     clip_norm: float = Field(default=1.0, gt=0)
+    average: float = Field(default=0.0, ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
     patience: int = Field(default=20, ge=1, description="epochs without a better validation loss before the end")
     ensemble: int = Field(default=1, ge=1, description="members, trained at once from different seeds")
-    repeats: int = Field(default=1, ge=1, description="passes over the training examples that make one epoch")
+    steps: int | None = Field(default=None, ge=1, description="steps that make an epoch; else one pass over all")
     seed: int = 0
 
 

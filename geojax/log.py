@@ -1,15 +1,36 @@
 """What a job says: plainly on the terminal, in full in its log file."""
 
 import contextlib
+import inspect
 import logging
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from geojax.errors import UserError
 
 logger = logging.getLogger("geojax")
+
+
+@contextlib.contextmanager
+def plainly(kind: type[Exception]) -> Iterator[None]:
+    """Turn a UserError into `kind`, an exception that the caller's host shows without a traceback."""
+    try:
+        yield
+    except UserError as error:
+        raise kind(str(error)) from None
+
+
+def arguments(job: Any, stage: Callable[..., None]) -> dict[str, Any]:
+    """What of a job's inputs, outputs and parameters its stage takes, by name.
+
+    A rule also names what only Snakemake looks at: manifests, and the digest that reruns a job after an edit.
+    """
+    taken = inspect.signature(stage).parameters
+    every = [pair for group in (job.input, job.output, job.params) for pair in group.items()]
+    return {name: str(value) if isinstance(value, str) else value for name, value in every if name in taken}
 
 
 @contextlib.contextmanager

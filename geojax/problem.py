@@ -26,14 +26,14 @@ class Problem:
 
     @classmethod
     def open(cls, parts: Iterable[str], scaling: str, index: str, task: str, examples: dict[str, Any]) -> "Problem":
-        """Open the stores; arrays are read when examples are made of them."""
+        """Open what the manifests stand for; arrays are read when examples are made of them."""
         chosen = tasks.load(task)
         return cls(
             chosen,
             tasks.settings_of(chosen, examples),
             {stem(path): store.read(path) for path in parts},
             store.read(scaling).load(),
-            pd.read_parquet(index),
+            pd.read_parquet(store.beside(index, ".parquet")),
         )
 
     def rows(self, split: str) -> pd.DataFrame:
@@ -48,3 +48,7 @@ class Problem:
         """What makes a new model from random streams."""
         sizes = {key: value for key, value in model.items() if key != "name"}
         return partial(self.task.model, model["name"], sizes, train, self.settings)
+
+    def loss(self, model: Any, batch: Examples, key: Any, training: bool) -> Any:
+        """The task's loss under its settings."""
+        return self.task.loss(model, batch, key, training, self.settings)

@@ -23,7 +23,7 @@ def fetch_raw(directory: str, manifest: str, source: Section) -> None:
         logger.info("fetched %s (sha256 %s)", name, digest)
 
 
-def ingest_part(raw: str, store_path: str, manifest: str, part: str, parts: Section, reader: Section) -> None:
+def ingest_part(raw: str, zarr: str, part: str, parts: Section, reader: Section) -> None:
     """Turn one part of the raw data into a Zarr store."""
     from geojax.data import readers
     from geojax.data.parts import selection
@@ -33,7 +33,7 @@ def ingest_part(raw: str, store_path: str, manifest: str, part: str, parts: Sect
         files, selection(parts, part), reader["variables"], **reader.get("options", {})
     )
     content.attrs |= {"Conventions": "CF-1.12", "part": part}
-    store.write(content, store_path, manifest, raw=digests)
+    store.write(content, zarr, raw=digests)
     logger.info("part %s: %s", part, dict(content.sizes))
 
 
@@ -47,26 +47,26 @@ def _raw_files(raw: Path) -> tuple[dict[str, Path], dict[str, str]]:
     return {name: raw.parent / "raw" / name for name in digests}, digests
 
 
-def fit_scaling(parts: Paths, store_path: str, manifest: str, scaling: Section) -> None:
+def fit_scaling(parts: Paths, zarr: str, scaling: Section) -> None:
     """Fit centre and spread on the reference parts."""
     from geojax.data import scaling as fitting
 
     moments = [fitting.moments(store.read(path), scaling) for path in parts]
-    store.write(fitting.fit(fitting.merge(moments), scaling), store_path, manifest)
+    store.write(fitting.fit(fitting.merge(moments), scaling), zarr)
     logger.info("scaling fitted on %d reference parts", len(moments))
 
 
-def normalize_part(part: str, scaling: str, store_path: str, manifest: str) -> None:
+def normalize_part(part: str, scaling: str, zarr: str) -> None:
     """Apply the scaling to one part."""
     from geojax.data import scaling as fitting
 
     fitted = store.read(scaling).load()
     normalized = fitting.apply(store.read(part).load(), fitted)
-    store.write(normalized, store_path, manifest, drift=fitting.drift(normalized, fitted))
+    store.write(normalized, zarr, drift=fitting.drift(normalized, fitted))
 
 
 def index_examples(
-    parts: Paths, index: str, manifest: str, task: str, examples: Section, split: Section, reference: list[str]
+    parts: Paths, index: str, task: str, examples: Section, split: Section, reference: list[str]
 ) -> None:
     """List every example with its part, group, time and split; fail if anything leaks from split to split."""
     import pandas as pd
@@ -87,12 +87,12 @@ def index_examples(
     store.write_table(rows, index)
     counts = rows["split"].value_counts().to_dict()
     content = {"digest": store.digest(index), "examples": counts, "groups": sorted(map(str, rows["group"].unique()))}
-    store.write_json(content, manifest)
+    store.write_json(content, store.beside(Path(index).with_suffix(""), ".manifest.json"))
     logger.info("examples: %s; no leakage found", counts)
 
 
 def train_model(
-    parts: Paths, scaling: str, index: str, store_path: str, manifest: str, history: str,
+    parts: Paths, scaling: str, index: str, zarr: str, history: str,
     task: str, examples: Section, model: Section, training: Section, checkpoints: str, code: str,
 ) -> None:  # fmt: skip
     """Train the model and keep the weights of the best epoch of each member."""
@@ -106,36 +106,37 @@ def train_model(
     train, validation = problem.examples("train"), problem.examples("validation")
     logger.info("%d training and %d validation examples", train.count, validation.count)
     # Digests of content, not the paths: a checkpoint belongs to what it was trained on.
-    content = [store.read_json(_manifest_of(path))["digest"] for path in (*parts, scaling)]
-    key = store.digest_of([content, store.digest(index), task, examples, model, training, code])[:16]
+    content = [store.read_json(path)["digest"] for path in (*parts, scaling, index)]
+    key = store.digest_of([content, task, examples, model, training, code])[:16]
     create = problem.creator(model, train)
-    best, table = loop.fit(create, problem.task.loss, train, validation, settings, Checkpoints(checkpoints, key))
-    store.write(weights.to_dataset(best, model=model, training=training), store_path, manifest, device=device)
+    best, table = loop.fit(create, problem.loss, train, validation, settings, Checkpoints(checkpoints, key))
+    store.write(weights.to_dataset(best, model=model, training=training), zarr, device=device)
     store.write_table(table, history)
 
 
 def predict(
-    parts: Paths, scaling: str, index: str, model_store: str, store_path: str, manifest: str,
+    parts: Paths, scaling: str, index: str, weights: str, zarr: str,
     task: str, examples: Section, model: Section, batch_size: int,
 ) -> None:  # fmt: skip
     """Predict the validation and test examples."""
     import xarray as xr
 
-    from geojax.training import devices, loop, weights
+    from geojax.training import devices, loop
+    from geojax.training.weights import from_dataset
 
     devices.prepare()
     problem = _problem(parts, scaling, index, task, examples)
     create = problem.creator(model, problem.examples("train"))
-    graph, best = weights.from_dataset(create, store.read(model_store))
+    graph, best = from_dataset(create, store.read(weights))
     found = {}
     for split in ("validation", "test"):
         values = loop.predict(graph, best, problem.task.predict, problem.examples(split), batch_size)
         found[split] = (_dims(values, split), values)
-    store.write(xr.Dataset(found), store_path, manifest)
+    store.write(xr.Dataset(found), zarr)
 
 
 def fit_baselines(
-    parts: Paths, scaling: str, index: str, store_path: str, manifest: str, task: str, examples: Section
+    parts: Paths, scaling: str, index: str, zarr: str, task: str, examples: Section
 ) -> None:
     """Fit and tune the classical methods on the same examples, and predict the test examples."""
     import time
@@ -151,7 +152,7 @@ def fit_baselines(
         values = baseline.predict(test)
         found[name] = (_dims(values, "test"), values)
         logger.info("%s: %s (%.1f s)", name, chosen[name], time.monotonic() - start)
-    store.write(xr.Dataset(found), store_path, manifest, chosen=chosen)
+    store.write(xr.Dataset(found), zarr, chosen=chosen)
 
 
 def evaluate_run(
@@ -171,8 +172,9 @@ def evaluate_run(
     headline = problem.task.headline
     found = resampling.table(statistics, problem.task.score, evaluation["resamples"], evaluation["seed"])
     store.write_table(found, table)
-    chosen = store.read_json(_manifest_of(baselines))["chosen"]
-    content = verdict.summarize(found, headline, run, problem.task.groups, rows["group"].nunique())
+    chosen = store.read_json(baselines)["chosen"]
+    count = statistics["model"].sizes["group"]
+    content = verdict.summarize(found, headline, run, problem.task.groups, count)
     store.write_json(content | {"chosen": chosen, "examples": len(rows)}, scores)
     logger.info("%s", content["verdict"])
 
@@ -190,10 +192,6 @@ def _problem(parts: Paths, scaling: str, index: str, task: str, examples: Sectio
     from geojax.problem import Problem
 
     return Problem.open(parts, scaling, index, task, examples)
-
-
-def _manifest_of(path: str) -> str:
-    return path.removesuffix(".zarr") + ".manifest.json"
 
 
 def _dims(values: Any, first: str) -> tuple[str, ...]:

@@ -20,12 +20,13 @@ from geojax.errors import UserError
 FORMAT = 1
 
 
-def write(dataset: xr.Dataset, path: str | Path, manifest: str | Path, **facts: Any) -> None:
-    """Write `dataset` as a Zarr v3 store and its manifest; both appear whole or not at all.
+def write(dataset: xr.Dataset, path: str | Path, **facts: Any) -> None:
+    """Write `dataset` as the Zarr v3 store X.zarr and its X.manifest.json; both appear whole or not at all.
 
     facts : what else the manifest says, for instance the digests of the raw files
     """
     path = Path(path)
+    manifest = manifest_of(path)
     beside = _beside(path)
     dataset = dataset.drop_encoding()
     with warnings.catch_warnings():
@@ -39,10 +40,11 @@ def write(dataset: xr.Dataset, path: str | Path, manifest: str | Path, **facts: 
 
 
 def read(path: str | Path) -> xr.Dataset:
-    """Open the store at `path`; arrays are read when they are used.
+    """Open the store X.zarr, named by itself or by X.manifest.json; arrays are read when they are used.
 
     raises UserError : there is no store, or it cannot be read
     """
+    path = beside(path, ".zarr")
     try:
         return xr.open_zarr(path, consolidated=True, chunks=None)
     except (OSError, ValueError, KeyError) as error:
@@ -70,15 +72,26 @@ def describe(dataset: xr.Dataset, path: Path) -> dict[str, Any]:
     }
 
 
-def differences(path: str | Path, manifest: str | Path) -> list[str]:
+def differences(path: str | Path) -> list[str]:
     """Compare a store with its manifest by reading every byte; an empty list means that they agree."""
-    path = Path(path)
-    expected = read_json(manifest)["files"]
+    path = beside(path, ".zarr")
+    expected = read_json(manifest_of(path))["files"]
     found = {str(file.relative_to(path)): digest(file) for file in _files(path)}
     missing = [f"{path}/{file}: missing" for file in sorted(expected.keys() - found.keys())]
     extra = [f"{path}/{file}: not in the manifest" for file in sorted(found.keys() - expected.keys())]
     changed = [f"{path}/{f}: content differs" for f in sorted(expected.keys() & found.keys()) if expected[f] != found[f]]
     return missing + extra + changed
+
+
+def beside(path: str | Path, ending: str) -> Path:
+    """What stands beside a store or manifest under the same name: X.zarr, X.parquet."""
+    path = Path(path)
+    return path.with_name(path.name.removesuffix(".zarr").removesuffix(".manifest.json") + ending)
+
+
+def manifest_of(path: str | Path) -> Path:
+    """The manifest of a store."""
+    return beside(path, ".manifest.json")
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:

@@ -122,7 +122,7 @@ class Task(Generic[S]):
         """A new model for examples like `train`; what it keeps fixed comes from `train` alone."""
         raise NotImplementedError
 
-    def loss(self, model: Any, batch: Examples, key: Any, training: bool) -> Any:
+    def loss(self, model: Any, batch: Examples, key: Any, training: bool, settings: S) -> Any:
         """Mean loss of a batch, a scalar; under jit. `key` drives augmentation and dropout."""
         raise NotImplementedError
 

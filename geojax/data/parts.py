@@ -75,5 +75,5 @@ def reference(dataset: Dataset) -> list[str]:
 
 
 def stem(path: str | Path) -> str:
-    """Name of the part that a store at `path` holds."""
-    return Path(path).name.removesuffix(".zarr")
+    """Name of the part that a store, or its manifest, belongs to."""
+    return Path(path).name.removesuffix(".zarr").removesuffix(".manifest.json")

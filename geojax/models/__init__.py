@@ -26,7 +26,7 @@ def load(name: str) -> Any:
 
 def names() -> list[str]:
     """Names of all models."""
-    return sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem not in ("__init__", "layers"))
+    return sorted(p.stem for p in Path(__file__).parent.glob("*.py") if "\nMODEL = " in p.read_text())
 
 
 def check_sizes(name: str, sizes: dict[str, Any], path: str = "") -> dict[str, Any]:
@@ -36,7 +36,7 @@ def check_sizes(name: str, sizes: dict[str, Any], path: str = "") -> dict[str, A
     """
     fields = {
         argument.name: (argument.annotation, argument.default)
-        for argument in inspect.signature(load(name)).parameters.values()
+        for argument in inspect.signature(load(name).__init__).parameters.values()
         if argument.kind is argument.KEYWORD_ONLY and argument.name != "rngs"
     }
     schema = create_model(f"{name}_sizes", __config__=ConfigDict(extra="forbid"), **fields)

@@ -24,6 +24,7 @@ class State(NamedTuple):
     """All that training carries from epoch to epoch; each leaf has the member as its first axis."""
 
     params: Any
+    average: Any  # moving average of the parameters: what is validated and kept
     rest: Any  # what is neither trained nor structure: statistics, fixed matrices
     optimizer: Any
     best: tuple[Any, Any]  # params and rest of the best epoch
@@ -109,15 +110,15 @@ def _steps(train: Examples, settings: Training) -> int:
             f"training: batch_size must not exceed the {count} training examples, but is {settings.batch_size}. "
             "Make it smaller."
         )
-    return settings.repeats * (count // settings.batch_size)
+    return settings.steps or count // settings.batch_size
 
 
 def _start(create: Callable[[nnx.Rngs], nnx.Module], settings: Training, steps: int) -> tuple[nnx.GraphDef, State]:
     members = [nnx.split(create(nnx.Rngs(settings.seed + m)), nnx.Param, ...) for m in range(settings.ensemble)]
     params, rest = (jax.tree.map(lambda *leaves: jnp.stack(leaves), *(m[i] for m in members)) for i in (1, 2))
     optimizer = jax.vmap(_optimizer(settings, steps).init)(params)
-    best = jax.tree.map(jnp.copy, (params, rest))
-    return members[0][0], State(params, rest, optimizer, best, jnp.full(settings.ensemble, jnp.inf))
+    average, *best = (jax.tree.map(jnp.copy, tree) for tree in (params, params, rest))
+    return members[0][0], State(params, average, rest, optimizer, tuple(best), jnp.full(settings.ensemble, jnp.inf))
 
 
 def _over_members(function: Callable[[Any], Any], members: Any) -> Any:
@@ -130,7 +131,7 @@ def _compile(graph: nnx.GraphDef, loss: Loss, settings: Training, steps: int) ->
     optimizer = _optimizer(settings, steps)
 
     def step(carry: Any, now: tuple[jax.Array, jax.Array], data: Examples) -> Any:
-        params, rest, moments = carry
+        params, average, rest, moments = carry
         rows, key = now
         batch = data.take(rows)
 
@@ -140,7 +141,9 @@ def _compile(graph: nnx.GraphDef, loss: Loss, settings: Training, steps: int) ->
 
         (value, rest), gradient = jax.value_and_grad(objective, has_aux=True)(params)
         change, moments = optimizer.update(gradient, moments, params)
-        return (optax.apply_updates(params, change), rest, moments), value
+        params = optax.apply_updates(params, change)
+        average = optax.incremental_update(params, average, 1 - settings.average)
+        return (params, average, rest, moments), value
 
     def epoch(state: State, number: jax.Array, train: Examples, validation: Examples) -> tuple[State, jax.Array, jax.Array]:
         def member(own: tuple[State, jax.Array]) -> Any:
@@ -148,13 +151,12 @@ def _compile(graph: nnx.GraphDef, loss: Loss, settings: Training, steps: int) ->
             key = jax.random.fold_in(jax.random.key(seed), number)
             order = _order(key, train, settings, steps)
             keys = jax.random.split(jax.random.fold_in(key, 1), steps)
-            carry = state.params, state.rest, state.optimizer
-            carry, losses = jax.lax.scan(lambda c, now: step(c, now, train), carry, (order, keys))
-            params, rest, moments = carry
-            value = loss(nnx.merge(graph, params, rest, copy=True), validation, jax.random.key(0), False)
+            carry, losses = jax.lax.scan(lambda c, now: step(c, now, train), tuple(state[:4]), (order, keys))
+            _, average, rest, _ = carry
+            value = loss(nnx.merge(graph, average, rest, copy=True), validation, jax.random.key(0), False)
             better = value < state.best_loss
-            best = jax.tree.map(lambda new, old: jnp.where(better, new, old), (params, rest), state.best)
-            return State(params, rest, moments, best, jnp.where(better, value, state.best_loss)), losses, value
+            best = jax.tree.map(lambda new, old: jnp.where(better, new, old), (average, rest), state.best)
+            return State(*carry, best, jnp.where(better, value, state.best_loss)), losses, value
 
         seeds = settings.seed + jnp.arange(settings.ensemble)
         return _over_members(member, (state, seeds))
@@ -166,8 +168,9 @@ def _order(key: jax.Array, train: Examples, settings: Training, steps: int) -> j
     """Rows (step, batch) of an epoch: each pass visits every example at most once."""
     count = train.count
     kept = count // settings.batch_size * settings.batch_size
-    passes = [jax.random.permutation(k, count)[:kept] for k in jax.random.split(key, settings.repeats)]
-    return jnp.concatenate(passes).reshape(steps, settings.batch_size)
+    wanted = steps * settings.batch_size
+    passes = [jax.random.permutation(k, count)[:kept] for k in jax.random.split(key, -(-wanted // kept))]
+    return jnp.concatenate(passes)[:wanted].reshape(steps, settings.batch_size)
 
 
 def _rows(number: int, train: np.ndarray, validation: np.ndarray, history: list[dict[str, float]]) -> list[dict]:

@@ -1,0 +1,1 @@
+"""Classical methods, tuned with the same care as a model: classes with `fit` and `predict`."""

@@ -1,0 +1,47 @@
+"""Features and a scikit-learn classifier whose settings are chosen on the validation examples."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin, clone
+from sklearn.metrics import f1_score
+
+from geojax.task import Examples
+
+
+@dataclass
+class FeatureClassifier:
+    """The best of several classifiers on features of the examples.
+
+    features : (examples, training) to one or more (example, feature); classes are averaged over what it returns
+    trials : classifiers to choose from, by macro F1 on the validation examples
+    label : row that holds integer labels
+    """
+
+    features: Callable[[Examples, bool], list[np.ndarray]]
+    trials: list[ClassifierMixin]
+    label: str = "label"
+    chosen: Any = field(default=None, init=False)
+
+    def fit(self, train: Examples, validation: Examples) -> dict[str, Any]:
+        (inputs,) = self.features(train, True)
+        views = self.features(validation, False)
+        scores = []
+        fitted = []
+        for trial in self.trials:
+            fitted.append(clone(trial).fit(inputs, train.rows[self.label]))
+            guess = _mean_probability(fitted[-1], views).argmax(1)
+            scores.append(float(f1_score(validation.rows[self.label], guess, average="macro")))
+        best = int(np.argmax(scores))
+        self.chosen = fitted[best]
+        return {"trials": scores, "chosen": " ".join(str(self.trials[best]).split()), "validation_macro_f1": scores[best]}
+
+    def predict(self, examples: Examples) -> np.ndarray:
+        """Class probabilities (example, class)."""
+        return _mean_probability(self.chosen, self.features(examples, False)).astype("float32")
+
+
+def _mean_probability(classifier: Any, views: list[np.ndarray]) -> np.ndarray:
+    return np.mean([classifier.predict_proba(view) for view in views], axis=0)

@@ -1,0 +1,88 @@
+"""Windows of three-component records around P and S onsets, with real noise of a neighbour added.
+
+A local event recorded close by is far above the noise, so windows as they are would be told apart at a glance.
+Noise recorded before the event by another station of the same block is added at a drawn signal-to-noise ratio;
+every block stands by itself.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+CLASSES = ("noise", "P", "S", "coda")  # named by the first onset inside; coda starts after S
+SPAN_S = 0.6  # the signal's level is measured over this, from the first onset; shorter than the least S - P
+MARGIN_S = 0.1  # between an onset and the border of a class
+CODA_S = 8.0  # coda windows start within this after S
+
+
+def start_range(label: str, p: int, s: int, samples: int, rate: float) -> tuple[int, int]:
+    """Lowest and highest start of a window of a class, for onsets at samples p and s.
+
+    P and S onsets lie equally deep in their windows, so that position tells nothing. S - P is shorter than a
+    window here: a P window may also hold S, an S window holds no P onset.
+    """
+    margin = int(MARGIN_S * rate)
+    depth = s - p - margin
+    return {
+        "noise": (0, p - samples - margin),
+        "P": (p - depth, p - margin),
+        "S": (s - depth, s - margin),
+        "coda": (s + margin, s + int(CODA_S * rate)),
+    }[label]
+
+
+def draw(stations: pd.DataFrame, repeats: int, seed: int, settings: Any) -> pd.DataFrame:
+    """`repeats` windows of each class for each station of one block.
+
+    stations : rows with position, p and s (samples from the start of the trace) and rate_hz
+    settings : samples of a window, and snr_db, lowest and highest ratio of signal to added noise
+    returns : columns of `stations` with label, start, onset (sample in the window where the measured signal
+        begins), donor (position of the station that lends its noise), donor_start, snr_db
+    """
+    rows = []
+    for station in stations.itertuples():
+        # Seeded by what the station is, not by its place in a list.
+        generator = np.random.default_rng([seed, *str(station.station).encode(), station.p, station.s])
+        others = stations[stations["position"] != station.position]
+        for label, name in enumerate(CLASSES):
+            low, high = start_range(name, station.p, station.s, settings.samples, station.rate_hz)
+            spread = np.linspace(low, high, repeats + 1).astype(int)
+            for k in range(repeats):
+                first, last = (spread[k], spread[k + 1]) if name in ("noise", "coda") else (low, high)
+                if name == "noise" and last - first > settings.samples:
+                    last -= settings.samples  # the noise windows of a station share no sample
+                start = int(generator.integers(first, max(last, first + 1)))
+                donor = others.iloc[int(generator.integers(len(others)))]
+                quiet = start_range("noise", donor["p"], donor["s"], settings.samples, station.rate_hz)[1]
+                rows.append(
+                    station._asdict()
+                    | {
+                        "label": label,
+                        "start": start,
+                        "onset": {"P": station.p - start, "S": station.s - start}.get(name, 0),
+                        "donor": donor["position"],
+                        "donor_start": int(generator.integers(0, quiet)),
+                        "snr_db": generator.uniform(*settings.snr_db),
+                    }
+                )
+    return pd.DataFrame(rows).drop(columns="Index")
+
+
+def cut(waveforms: np.ndarray, rows: pd.DataFrame, samples: int) -> np.ndarray:
+    """Windows (row, 3, sample), noise added, divided by the deviation of the three components together.
+
+    waveforms : (station, 3, sample) of one block
+    rows : as from `draw`
+    """
+    windows = np.empty((len(rows), 3, samples), "float32")
+    for i, row in enumerate(rows.itertuples()):
+        signal = _demeaned(waveforms[row.position, :, row.start : row.start + samples])
+        noise = _demeaned(waveforms[row.donor, :, row.donor_start : row.donor_start + samples])
+        level = signal[:, row.onset : row.onset + int(SPAN_S * row.rate_hz)].std()
+        windows[i] = signal + noise * (level / noise.std() * 10 ** (-row.snr_db / 20))
+    return windows / windows.std((1, 2), keepdims=True)
+
+
+def _demeaned(window: np.ndarray) -> np.ndarray:
+    return window.astype("float32") - window.mean(1, keepdims=True)

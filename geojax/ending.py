@@ -1,0 +1,39 @@
+"""What the workflow says on the terminal when it has ended. Light."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show(runs: Iterable[str], page: str | Path = "report/index.html") -> None:
+    """Print scores with 95 % intervals, model against baselines, and where the report is."""
+    console = Console()
+    for run in runs:
+        path = Path("results") / run / "scores.json"
+        if path.exists():
+            console.print(_table(json.loads(path.read_text())))
+    if Path(page).exists():
+        console.print(f"report: {Path(page).resolve()}", soft_wrap=True)
+
+
+def _table(scores: dict[str, Any]) -> Table:
+    units = "" if scores["units"] == "1" else f" ({scores['units']})"
+    table = Table(title=f"{scores['run']}: {scores['verdict']}", title_justify="left")
+    table.add_column("method")
+    table.add_column(f"{scores['long_name']}{units}", justify="right")
+    table.add_column("95 % interval", justify="right")
+    table.add_column("model minus it", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for name, row in [("model", scores["model"]), *scores["baselines"].items()]:
+        own = [name, f"{row['value']:.4f}", _interval(row, "")]
+        other = [f"{row['difference']:+.4f}", _interval(row, "difference_", "+")] if "difference" in row else ["", ""]
+        table.add_row(*own, *other, style="bold" if name == "model" else "")
+    return table
+
+
+def _interval(row: dict[str, float], prefix: str, sign: str = "") -> str:
+    return f"{row[prefix + 'low']:{sign}.4f} … {row[prefix + 'high']:{sign}.4f}"

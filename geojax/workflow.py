@@ -1,0 +1,181 @@
+"""What the rules ask of the configuration. Light: it runs whenever Snakemake builds the DAG."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from geojax import code
+from geojax.config import Dataset, FilesSource, Run, load
+from geojax.data import parts
+from geojax.errors import UserError
+
+Ask = Callable[[Any], Any]  # Snakemake calls it with the wildcards of a job
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs and the datasets that they use."""
+
+    runs: dict[str, Run]
+    datasets: dict[str, Dataset]
+
+    @cached_property
+    def part_names(self) -> dict[str, list[str]]:
+        return {name: parts.names(dataset) for name, dataset in self.datasets.items()}
+
+    def raw_of_part(self, wildcards: Any) -> str:
+        """One's own raw file, or the manifest of what was fetched."""
+        source = self.datasets[wildcards.dataset].source
+        if isinstance(source, FilesSource):
+            return parts.files(source)[wildcards.part]
+        return f"data/{wildcards.dataset}/raw.manifest.json"
+
+    def reference_parts(self, wildcards: Any) -> list[str]:
+        names = parts.reference(self.datasets[wildcards.dataset])
+        return [f"data/{wildcards.dataset}/parts/{part}.manifest.json" for part in names]
+
+    def parts_of_run(self, wildcards: Any) -> list[str]:
+        return self._manifests(self.runs[wildcards.run].dataset, "parts")
+
+    def normalized_of_run(self, wildcards: Any) -> list[str]:
+        return self._manifests(self.runs[wildcards.run].dataset, "normalized")
+
+    def scaling_of_run(self, wildcards: Any) -> str:
+        return f"data/{self.runs[wildcards.run].dataset}/scaling.manifest.json"
+
+    def reference_of_run(self, wildcards: Any) -> list[str]:
+        return parts.reference(self.datasets[self.runs[wildcards.run].dataset])
+
+    def dataset_section(self, name: str) -> Ask:
+        """One section of a job's dataset, so that a rule never depends on another's."""
+
+        def ask(wildcards: Any) -> Any:
+            dataset = wildcards.get("dataset") or self.runs[wildcards.run].dataset
+            return plain(getattr(self.datasets[dataset], name))
+
+        return ask
+
+    def run_section(self, name: str) -> Ask:
+        """One section of a job's run; `training.batch_size` reaches inside."""
+
+        def ask(wildcards: Any) -> Any:
+            found: Any = self.runs[wildcards.run]
+            for step in name.split("."):
+                found = getattr(found, step)
+            return plain(found)
+
+        return ask
+
+    def code(self, stage: str) -> Ask:
+        """Digest of the library's modules that the stage reaches, so that an edit reruns what it touches."""
+
+        def ask(wildcards: Any) -> str:
+            if run := wildcards.get("run"):
+                chosen = self.runs[run]
+                return code.digest(stage, f"tasks.{chosen.task}", f"models.{chosen.model.name}")
+            if stage == "ingest_part":
+                return code.digest(stage, f"data.readers.{self.datasets[wildcards.dataset].reader.name}")
+            return code.digest(stage)
+
+        return ask
+
+    def report_sections(self) -> dict[str, Any]:
+        """What the page must know of each run's configuration."""
+        return {
+            name: {"run": plain(run), "dataset": plain(self.datasets[run.dataset]), "dataset_name": run.dataset}
+            for name, run in self.runs.items()
+        }
+
+    def code_of_report(self) -> str:
+        return code.digest("write_report", *sorted(f"tasks.{run.task}" for run in self.runs.values()))
+
+    def _manifests(self, dataset: str, kind: str) -> list[str]:
+        return [f"data/{dataset}/{kind}/{part}.manifest.json" for part in self.part_names[dataset]]
+
+
+def plain(section: Any) -> Any:
+    """A section as what YAML and JSON can hold."""
+    return section.model_dump(mode="json") if hasattr(section, "model_dump") else section
+
+
+def read(directory: str | Path = "config", only: str | None = None) -> Plan:
+    """Read and check every run and the datasets that they use.
+
+    only : names of runs, comma-separated; all of them without
+    raises UserError : a file says something that is not admitted, or names what there is not
+    """
+    directory = Path(directory)
+    files = {path.stem: path for path in sorted((directory / "runs").glob("*.yaml"))}
+    if only:
+        wanted = [name.strip() for name in str(only).split(",")]
+        if absent := [name for name in wanted if name not in files]:
+            raise UserError(f"runs={only}: there is no {directory}/runs/{absent[0]}.yaml. Runs: {', '.join(files)}.")
+        files = {name: files[name] for name in wanted}
+    if not files:
+        raise UserError(f"{directory}/runs: must hold at least one run as a .yaml file, but holds none.")
+    runs = {name: load(Run, path) for name, path in files.items()}
+    names = sorted({run.dataset for run in runs.values()})
+    datasets = {name: load(Dataset, directory / "datasets" / f"{name}.yaml") for name in names}
+    for name, run in runs.items():
+        _check_names(files[name], run)
+    for name, dataset in datasets.items():
+        _check_dataset(directory / "datasets" / f"{name}.yaml", dataset)
+    return Plan(runs, datasets)
+
+
+def _check_names(path: Path, run: Run) -> None:
+    """Tasks and models are files; that one exists can be seen without importing it."""
+    for kind, name in (("task", run.task), ("model", run.model.name)):
+        folder = Path(__file__).parent / f"{kind}s"
+        known = sorted(p.stem for p in folder.glob("*.py") if f"\n{kind.upper()} = " in p.read_text())
+        if name not in known:
+            raise UserError(f"{path}: {kind}: there is no `{name}`. There are: {', '.join(known)}.")
+
+
+def _check_dataset(path: Path, dataset: Dataset) -> None:
+    known = sorted(p.stem for p in (Path(__file__).parent / "data" / "readers").glob("*.py") if p.stem[0] != "_")
+    if dataset.reader.name not in known:
+        raise UserError(f"{path}: reader: name: there is no `{dataset.reader.name}`. There are: {', '.join(known)}.")
+    try:
+        parts.reference(dataset)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def check_inside(plan: Plan, directory: str | Path = "config") -> None:
+    """Check what tasks, models and readers alone know: their own settings, sizes and options. Imports them.
+
+    raises UserError : one is unknown or wrong
+    """
+    from geojax import models, task
+    from geojax.data import readers
+
+    directory = Path(directory)
+    for name, run in plan.runs.items():
+        path = str(directory / "runs" / f"{name}.yaml")
+        chosen = task.load(run.task)
+        task.settings_of(chosen, run.examples, path)
+        models.check_sizes(run.model.name, run.model.sizes, path)
+        if run.model.name not in chosen.models:
+            raise UserError(f"{path}: model: name: {run.task} takes {', '.join(chosen.models)}, not {run.model.name}.")
+    for name, dataset in plan.datasets.items():
+        readers.check_options(dataset.reader.name, dataset.reader.options, str(directory / f"datasets/{name}.yaml"))
+
+
+def check_once(plan: Plan, kept: str | Path = ".snakemake/geojax") -> None:
+    """`check_inside`, unless this very configuration and code passed it before: it imports JAX, which takes seconds."""
+    content = {name: plain(section) for each in (plan.runs, plan.datasets) for name, section in each.items()}
+    used = sorted({f"tasks.{run.task}" for run in plan.runs.values()} | {"models", "data.readers"})
+    mark = Path(kept) / _digest([content, code.digest("write_report", *used)])
+    if not mark.exists():
+        check_inside(plan)
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

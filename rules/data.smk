@@ -1,0 +1,65 @@
+rule fetch_raw:
+    output:
+        manifest="data/{dataset}/raw.manifest.json",
+        directory=directory("data/{dataset}/raw"),
+    params:
+        source=PLAN.dataset_section("source"),
+    log:
+        "logs/{dataset}/fetch_raw.log",
+    benchmark:
+        "logs/{dataset}/fetch_raw.tsv"
+    script:
+        "../scripts/fetch_raw.py"
+
+
+rule ingest_part:
+    input:
+        raw=PLAN.raw_of_part,
+    output:
+        manifest="data/{dataset}/parts/{part}.manifest.json",
+        zarr=directory("data/{dataset}/parts/{part}.zarr"),
+    params:
+        part="{part}",
+        parts=PLAN.dataset_section("parts"),
+        reader=PLAN.dataset_section("reader"),
+        code=PLAN.code("ingest_part"),
+    log:
+        "logs/{dataset}/ingest_part/{part}.log",
+    benchmark:
+        "logs/{dataset}/ingest_part/{part}.tsv"
+    script:
+        "../scripts/ingest_part.py"
+
+
+rule fit_scaling:
+    input:
+        parts=PLAN.reference_parts,
+    output:
+        manifest="data/{dataset}/scaling.manifest.json",
+        zarr=directory("data/{dataset}/scaling.zarr"),
+    params:
+        scaling=PLAN.dataset_section("scaling"),
+        code=PLAN.code("fit_scaling"),
+    log:
+        "logs/{dataset}/fit_scaling.log",
+    benchmark:
+        "logs/{dataset}/fit_scaling.tsv"
+    script:
+        "../scripts/fit_scaling.py"
+
+
+rule normalize_part:
+    input:
+        part="data/{dataset}/parts/{part}.manifest.json",
+        scaling="data/{dataset}/scaling.manifest.json",
+    output:
+        manifest="data/{dataset}/normalized/{part}.manifest.json",
+        zarr=directory("data/{dataset}/normalized/{part}.zarr"),
+    params:
+        code=PLAN.code("normalize_part"),
+    log:
+        "logs/{dataset}/normalize_part/{part}.log",
+    benchmark:
+        "logs/{dataset}/normalize_part/{part}.tsv"
+    script:
+        "../scripts/normalize_part.py"

@@ -1,0 +1,66 @@
+rule index_examples:
+    input:
+        parts=PLAN.parts_of_run,
+    output:
+        manifest="results/{run}/index.manifest.json",
+        index="results/{run}/index.parquet",
+    params:
+        task=PLAN.run_section("task"),
+        examples=PLAN.run_section("examples"),
+        split=PLAN.dataset_section("split"),
+        reference=PLAN.reference_of_run,
+        code=PLAN.code("index_examples"),
+    log:
+        "logs/{run}/index_examples.log",
+    benchmark:
+        "logs/{run}/index_examples.tsv"
+    script:
+        "../scripts/index_examples.py"
+
+
+rule train_model:
+    input:
+        parts=PLAN.normalized_of_run,
+        scaling=PLAN.scaling_of_run,
+        index="results/{run}/index.manifest.json",
+    output:
+        manifest="results/{run}/model.manifest.json",
+        zarr=directory("results/{run}/model.zarr"),
+        history="results/{run}/history.parquet",
+    params:
+        task=PLAN.run_section("task"),
+        examples=PLAN.run_section("examples"),
+        model=PLAN.run_section("model"),
+        training=PLAN.run_section("training"),
+        checkpoints="results/{run}/checkpoints",
+        code=PLAN.code("train_model"),
+    log:
+        "logs/{run}/train_model.log",
+    benchmark:
+        "logs/{run}/train_model.tsv"
+    threads: workflow.cores
+    script:
+        "../scripts/train_model.py"
+
+
+rule predict:
+    input:
+        parts=PLAN.normalized_of_run,
+        scaling=PLAN.scaling_of_run,
+        index="results/{run}/index.manifest.json",
+        weights="results/{run}/model.manifest.json",
+    output:
+        manifest="results/{run}/predictions.manifest.json",
+        zarr=directory("results/{run}/predictions.zarr"),
+    params:
+        task=PLAN.run_section("task"),
+        examples=PLAN.run_section("examples"),
+        model=PLAN.run_section("model"),
+        batch_size=PLAN.run_section("training.batch_size"),
+        code=PLAN.code("predict"),
+    log:
+        "logs/{run}/predict.log",
+    benchmark:
+        "logs/{run}/predict.tsv"
+    script:
+        "../scripts/predict.py"
