@@ -12,6 +12,7 @@ from typing import Any
 from geojax.errors import UserError
 
 logger = logging.getLogger("geojax")
+logger.propagate = False  # libraries that set up the root logger would say everything twice
 
 
 @contextlib.contextmanager

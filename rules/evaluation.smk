@@ -14,7 +14,7 @@ rule fit_baselines:
         "logs/{run}/fit_baselines.log",
     benchmark:
         "logs/{run}/fit_baselines.tsv"
-    threads: workflow.cores
+    threads: 1
     script:
         "../scripts/fit_baselines.py"
 

@@ -38,7 +38,7 @@ rule train_model:
         "logs/{run}/train_model.log",
     benchmark:
         "logs/{run}/train_model.tsv"
-    threads: workflow.cores
+    threads: 1
     script:
         "../scripts/train_model.py"
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from geojax.task import Examples
 
@@ -102,7 +103,8 @@ class OptimalInterpolation:
         simplex = np.vstack([start, start + 0.3 * np.eye(len(start))])
         options = {"maxfev": self.evaluations, "adaptive": True, "initial_simplex": simplex}
         gaps = _by_coverage(validation)
-        found = minimize(self._loss, start, (folds, gaps), method="Nelder-Mead", options=options)
+        with threadpool_limits(1):  # matrices this small lose ten times more to threads than they win
+            found = minimize(self._loss, start, (folds, gaps), method="Nelder-Mead", options=options)
         self.parameters = dict(zip(self.start, map(float, np.exp(found.x)), strict=True))
         self.covariance = self._covariance(sample, self.parameters)
         return {key: round(value, 4) for key, value in self.parameters.items()} | {"mean_log_rmse": float(found.fun)}

@@ -64,13 +64,15 @@ def analyse(covariance: jax.Array, noise: jax.Array, fields: jax.Array, hidden: 
     """Conditional mean (month, cell) and standard deviation (cell,) at all cells given the observed ones.
 
     covariance : (cell, cell); noise : (cell,); fields : (month, cell); hidden : (cell,), True where not observed.
-    Hidden cells enter as rows and columns of the identity, so that every gap has the same shape.
+    No gradient flows through the deviation. Hidden cells enter as rows and columns of the identity, so that every gap has the same shape.
     source : Gandin (1963); Bretherton et al. (1976), doi:10.1016/0011-7471(76)90001-2
     """
     seen = jnp.where(hidden, 0.0, 1.0)
     system = covariance * jnp.outer(seen, seen) + jnp.diag(jnp.where(hidden, 1.0, noise**2))
     root = jnp.linalg.cholesky(system)
-    whitened = jax.scipy.linalg.solve_triangular(root, seen[:, None] * covariance, lower=True)
-    observed = jax.scipy.linalg.solve_triangular(root, (seen * jnp.where(hidden, 0, fields)).T, lower=True)
-    variance = jnp.diag(covariance) - jnp.sum(whitened**2, axis=0)
-    return observed.T @ whitened, jnp.sqrt(jnp.maximum(variance, 1e-6))
+    weights = jax.scipy.linalg.cho_solve((root, True), (seen * jnp.where(hidden, 0, fields)).T)
+    mean = (seen[:, None] * weights).T @ covariance
+    fixed, shaped = jax.lax.stop_gradient((covariance, root))  # solving for every cell is dear to differentiate
+    whitened = jax.scipy.linalg.solve_triangular(shaped, seen[:, None] * fixed, lower=True)
+    variance = jnp.diag(fixed) - jnp.sum(whitened**2, axis=0)
+    return mean, jnp.sqrt(jnp.maximum(variance, 1e-6))

@@ -24,7 +24,8 @@ def resample(statistics: xr.Dataset, resamples: int, seed: int) -> xr.Dataset:
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)
         weights[:, members] = generator.multinomial(len(members), np.full(len(members), 1 / len(members)), resamples)
-    return xr.dot(xr.DataArray(weights, dims=("resample", "group")), statistics.drop_vars("stratum", errors="ignore"))
+    drawn = xr.DataArray(weights, dims=("resample", "group"))
+    return statistics.drop_vars("stratum", errors="ignore").map(lambda sums: xr.dot(drawn, sums, dim="group"))
 
 
 def table(statistics: dict[str, xr.Dataset], score: Function, resamples: int, seed: int) -> pd.DataFrame:

@@ -8,7 +8,7 @@ config/runs/seismic_phases.yaml.
 import hashlib
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +38,7 @@ class PhaseSettings(Settings):
 
     samples: int = Field(default=1004, ge=256, description="length of a window")
     snr_db: tuple[float, float] = Field(default=(-8.0, 10.0), description="lowest and highest ratio to added noise")
-    train_windows: Annotated[int, Field(ge=1)] = 8
+    train_windows: int = Field(default=6, ge=1, description="windows of each class for each station")
     evaluation_windows: int = Field(default=3, ge=1, description="windows of each class for each station")
     smoothing: float = Field(default=0.05, ge=0, lt=1, description="label smoothing")
     rate_hz: float = Field(default=250.0, gt=0, description="sampling rate of the records")
@@ -210,8 +210,6 @@ class _Features:
         if id(window) not in self.known:
             random = np.random.default_rng(self.seed).uniform(0, 2 * np.pi, (len(window), 1))
             angles = [random] if training else ANGLES
-            self.known[id(window)] = [
-                np.array([phase_features(w, self.rate_hz) for w in np.asarray(augment.turn(window, angle))])
-                for angle in angles
-            ]
+            turned = (np.asarray(augment.turn(window, angle)) for angle in angles)
+            self.known[id(window)] = [phase_features(view, self.rate_hz) for view in turned]
         return self.known[id(window)]

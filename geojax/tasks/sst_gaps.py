@@ -31,7 +31,7 @@ class GapSettings(Settings):
     coverages: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75, 0.9), description="hidden shares that are scored")
     training_coverage: tuple[float, float] = Field(default=(0.2, 0.93), description="range that training draws from")
     training_gaps: int = Field(default=48, ge=1, description="gaps of each training year")
-    evaluation_gaps: int = Field(default=6, ge=1, description="gaps of each evaluated year and coverage")
+    evaluation_gaps: int = Field(default=4, ge=1, description="gaps of each evaluated year and coverage")
     folds: int = Field(default=5, ge=2, description="blocks of training years; each is restored by the others")
     corrected_months: int = Field(default=8, ge=1, description="months that the U-Net sees of each training example")
     penalty: float = Field(default=1.6e-3, ge=0, description="weight of the covariance's departures from stationarity")
@@ -111,7 +111,6 @@ class SSTGaps(Task[GapSettings]):
             total += _relative_error(analysis - fields, hidden, batch.rows["coverage"][i], weight) / count
             # The linear part is trained by its own error alone; the network learns what it leaves.
             mixed = _mix_months(own, settings.corrected_months, fields, jax.lax.stop_gradient(analysis))
-            deviation = jax.lax.stop_gradient(deviation)
             corrected = model.correct(mixed[0], hidden, mixed[1], deviation)
             share = weight * hidden
             total += jnp.sum(share * (corrected - mixed[0]) ** 2) / jnp.sum(share * deviation**2) / len(mixed[0]) / count

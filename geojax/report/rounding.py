@@ -1,0 +1,46 @@
+"""Numbers as a reader wants them: as many digits as the interval supports."""
+
+import math
+from collections.abc import Mapping
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def decimals(low: float, high: float) -> int:
+    """Digits after the point that leave two significant digits of half the interval."""
+    half = abs(high - low) / 2
+    if not math.isfinite(half) or half == 0:
+        return 3
+    return min(max(0, 1 - math.floor(math.log10(half))), 6)
+
+
+def number(value: float, digits: int, signed: bool = False) -> str:
+    """A fixed number of decimals, with a true minus sign."""
+    if not math.isfinite(value):
+        return "undefined"
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    return text.replace("-", MINUS)
+
+
+def value(row: Mapping[str, float], units: str = "1") -> str:
+    """Value with its 95 % interval, for instance `0.213 K (0.201 to 0.226)`."""
+    return _interval(row["value"], row["low"], row["high"], units, signed=False)
+
+
+def difference(row: Mapping[str, float], units: str = "1") -> str:
+    """Model minus baseline with its 95 % interval."""
+    return _interval(row["difference"], row["difference_low"], row["difference_high"], units, signed=True)
+
+
+def seconds(time_s: float) -> str:
+    """A duration as one would say it."""
+    if time_s < 90:
+        return f"{time_s:.1f} s" if time_s < 10 else f"{time_s:.0f} s"
+    return f"{time_s / 60:.1f} min" if time_s < 5400 else f"{time_s / 3600:.1f} h"
+
+
+def _interval(middle: float, low: float, high: float, units: str, signed: bool) -> str:
+    digits = decimals(low, high)
+    unit = "" if units in ("", "1") else f" {units}"
+    ends = f"{number(low, digits, signed)} to {number(high, digits, signed)}"
+    return f"{number(middle, digits, signed)}{unit} ({ends})"
