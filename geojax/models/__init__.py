@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from geojax.errors import UserError
 from geojax.messages import explain
@@ -29,17 +29,22 @@ def names() -> list[str]:
     return sorted(p.stem for p in Path(__file__).parent.glob("*.py") if "\nMODEL = " in p.read_text())
 
 
+def sizes_schema(name: str) -> type[BaseModel]:
+    """What the constructor of a model takes, as a pydantic model closed to anything else."""
+    fields: dict[str, Any] = {
+        argument.name: (argument.annotation, argument.default)
+        for argument in inspect.signature(load(name).__init__).parameters.values()
+        if argument.kind is argument.KEYWORD_ONLY and argument.name != "rngs"
+    }
+    return create_model(f"{name}_sizes", __config__=ConfigDict(extra="forbid"), **fields)
+
+
 def check_sizes(name: str, sizes: dict[str, Any], path: str = "") -> dict[str, Any]:
     """The sizes, checked against the constructor of the model.
 
     raises UserError : one is unknown or of the wrong type
     """
-    fields = {
-        argument.name: (argument.annotation, argument.default)
-        for argument in inspect.signature(load(name).__init__).parameters.values()
-        if argument.kind is argument.KEYWORD_ONLY and argument.name != "rngs"
-    }
-    schema = create_model(f"{name}_sizes", __config__=ConfigDict(extra="forbid"), **fields)
+    schema = sizes_schema(name)
     try:
         return schema.model_validate(sizes).model_dump()
     except ValidationError as error:

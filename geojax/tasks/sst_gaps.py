@@ -102,19 +102,9 @@ class SSTGaps(Task[GapSettings]):
             fields, hidden = batch.rows["fields"], batch.rows["hidden"]
             restored = jax.lax.map(lambda row: model(jnp.nan_to_num(row[0]), row[1]).corrected, (fields, hidden))
             return _mean_log_error(restored - fields, hidden, batch.rows["coverage"], weight, settings)
-        total = settings.penalty * model.covariance.penalty()
-        count = len(batch.rows["fold"])
-        for i, own in enumerate(jax.random.split(key, count)):  # unrolled: a batched Cholesky is slow on a CPU
-            fold, hidden = batch.rows["fold"][i], batch.rows["hidden"][i]
-            fields = batch.shared["blocks"][fold]
-            analysis, deviation = model.analyse(batch.shared["samples"][fold], fields, hidden)
-            total += _relative_error(analysis - fields, hidden, batch.rows["coverage"][i], weight) / count
-            # The linear part is trained by its own error alone; the network learns what it leaves.
-            mixed = _mix_months(own, settings.corrected_months, fields, jax.lax.stop_gradient(analysis))
-            corrected = model.correct(mixed[0], hidden, mixed[1], deviation)
-            share = weight * hidden
-            total += jnp.sum(share * (corrected - mixed[0]) ** 2) / jnp.sum(share * deviation**2) / len(mixed[0]) / count
-        return total
+        rows = {**batch.rows, "key": jax.random.split(key, len(batch.rows["fold"]))}
+        errors = jax.lax.map(lambda row: _row_error(model, row, batch.shared, settings), rows)
+        return jnp.mean(errors) + settings.penalty * model.covariance.penalty()
 
     def predict(self, model: Any, batch: Examples) -> jax.Array:
         rows = jnp.nan_to_num(batch.rows["fields"]), batch.rows["hidden"]
@@ -171,6 +161,17 @@ def _cross_fitted(years: dict[str, np.ndarray], blocks: list[np.ndarray]) -> dic
     months = np.concatenate(list(years.values()))
     blocks_of = np.stack([block[-length:] for block in held]).astype("float32")
     return {"blocks": blocks_of, "samples": np.stack(samples).astype("float32"), "months": months}
+
+
+def _row_error(model: Any, row: dict[str, jax.Array], shared: dict[str, jax.Array], settings: GapSettings) -> jax.Array:
+    """Error of one gap over its held block: the analysis by its own, the network by what the analysis leaves."""
+    fields, hidden, weight = shared["blocks"][row["fold"]], row["hidden"], shared["weight"]
+    analysis, deviation = model.analyse(shared["samples"][row["fold"]], fields, hidden)
+    linear = _relative_error(analysis - fields, hidden, row["coverage"], weight)
+    mixed = _mix_months(row["key"], settings.corrected_months, fields, jax.lax.stop_gradient(analysis))
+    left = (model.correct(mixed[0], hidden, mixed[1], deviation) - mixed[0]) ** 2
+    share = weight * hidden
+    return linear + jnp.sum(share * left) / jnp.sum(share * deviation**2) / len(left)
 
 
 def _mix_months(key: jax.Array, count: int, fields: jax.Array, analysis: jax.Array) -> tuple[jax.Array, jax.Array]:

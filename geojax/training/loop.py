@@ -118,7 +118,7 @@ def _start(create: Callable[[nnx.Rngs], nnx.Module], settings: Training, steps: 
     params, rest = (jax.tree.map(lambda *leaves: jnp.stack(leaves), *(m[i] for m in members)) for i in (1, 2))
     optimizer = jax.vmap(_optimizer(settings, steps).init)(params)
     average, *best = (jax.tree.map(jnp.copy, tree) for tree in (params, params, rest))
-    return members[0][0], State(params, average, rest, optimizer, tuple(best), jnp.full(settings.ensemble, jnp.inf))
+    return members[0][0], State(params, average, rest, optimizer, tuple(best), jnp.full(settings.ensemble, jnp.inf, jnp.float32))
 
 
 def _over_members(function: Callable[[Any], Any], members: Any) -> Any:

@@ -1,0 +1,37 @@
+# `make run` and `make test` work on a bare machine with Python >= 3.11: they build .venv from requirements.lock first.
+PYTHON ?= python3
+BIN := .venv/bin
+CORES ?= all
+
+.PHONY: run test check lock bench clean help
+
+help:
+	@echo "make run     fetch the sample data, run the whole DAG, print the scores and the path of the report"
+	@echo "make test    run the tests"
+	@echo "make check   lint, format, types, import rules, workflow lint"
+	@echo "make lock    pin current releases in requirements.lock (needs uv)"
+	@echo "make clean   remove what was built: data, results, report, logs"
+
+run: .venv/ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --quiet rules
+
+test: .venv/ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+
+check: .venv/ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/check.sh
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "geojax needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Say which: make PYTHON=python3.12 run"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "building .venv from requirements.lock (a minute or two, once)"
+	@rm -rf .venv && $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+lock:
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf data results report logs .snakemake

@@ -1,0 +1,76 @@
+"""The `geojax` command."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from geojax import ending, log, store, workflow
+from geojax.errors import UserError
+
+app = typer.Typer(help="From raw geophysical data to an evaluated, documented model.", no_args_is_help=True)
+console = Console()
+Directory = Annotated[Path, typer.Option("--config", help="Folder that holds datasets/ and runs/.")]
+
+
+@app.command()
+def tasks() -> None:
+    """List the tasks, what each asks and which models it takes."""
+    from geojax import task
+
+    for name in task.names():
+        found = task.load(name)
+        console.print(f"[bold]{name}[/bold] ({', '.join(found.models)}): {found.question}")
+
+
+@app.command()
+def check(config: Directory = Path("config")) -> None:
+    """Check every configuration without running anything."""
+    plan = workflow.read(config)
+    workflow.check_inside(plan, config)
+    console.print(f"{len(plan.runs)} runs and {len(plan.datasets)} datasets are in order.")
+
+
+@app.command()
+def scores() -> None:
+    """Print the scores of the runs that have ended, and where the report is."""
+    ending.show(workflow.read().runs)
+
+
+@app.command()
+def schema(directory: Annotated[Path, typer.Argument(help="Where the JSON schemas go.")] = Path("config")) -> None:
+    """Export JSON schemas, by which an editor completes and checks config/**/*.yaml."""
+    from geojax import schemas
+
+    for name, content in (("dataset", schemas.dataset()), ("run", schemas.run())):
+        path = directory / f"{name}.schema.json"
+        store.write_bytes((json.dumps(content, indent=1) + "\n").encode(), path)
+        console.print(str(path))
+
+
+@app.command()
+def verify(paths: Annotated[list[Path], typer.Argument(help="Zarr stores, or folders that hold some.")]) -> None:
+    """Recompute every digest of stores and name what differs from their manifests."""
+    stores = sorted({found for path in paths for found in ([path] if path.suffix == ".zarr" else path.rglob("*.zarr"))})
+    if not stores:
+        raise UserError(f"{', '.join(map(str, paths))}: must hold Zarr stores, but holds none.")
+    wrong = [line for path in stores for line in store.differences(path)]
+    for line in wrong:
+        console.print(line, style="red", soft_wrap=True)
+    console.print(f"{len(stores)} stores read, {len(wrong)} differences")
+    if wrong:
+        console.print("Remove the stores that differ and run snakemake again: it rebuilds them and what follows.")
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command; what a user can mend ends in one plain message."""
+    with log.plainly(SystemExit):
+        app()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
