@@ -35,13 +35,16 @@ def method_order(scores: pd.DataFrame, headline: Score) -> list[str]:
 
 @styled
 def learning_curves(history: pd.DataFrame) -> Figure:
-    """Training and validation loss of each member; a ring marks the epoch whose weights are kept."""
+    """Training and validation loss of each member; a ring marks the epoch whose weights are kept.
+
+    history : columns epoch (from 0; shown from 1), member, train_loss, validation_loss
+    """
     figure, axes = style.grid(1, 2, 2.7)
     for panel, kind in zip(axes[0], LABELS, strict=True):
         for _, own in history.groupby("member"):
             best = own.loc[own["validation_loss"].idxmin()]
-            (line,) = panel.plot(own["epoch"], own[f"{kind}_loss"], color=style.MODEL, lw=1.2, alpha=0.8)
-            panel.plot(best["epoch"], best[f"{kind}_loss"], "o", mfc="white", mec=line.get_color(), ms=6, mew=1.4)
+            (line,) = panel.plot(1 + own["epoch"], own[f"{kind}_loss"], color=style.MODEL, lw=1.2, alpha=0.8)
+            panel.plot(1 + best["epoch"], best[f"{kind}_loss"], "o", mfc="white", mec=line.get_color(), ms=6, mew=1.4)
         values = history[f"{kind}_loss"]
         if values.min() > 0 and values.max() > 10 * values.min():
             panel.set_yscale("log")
@@ -126,7 +129,7 @@ def drift(parts: pd.DataFrame) -> Figure:
             step = -(-len(names) // 16)
             panel.set_xticks(range(0, len(names), step), names[::step], rotation=60, ha="right")
             style.light_grid(panel)
-    axes[0, 1].legend(loc="best")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=3)
     return figure
 
 

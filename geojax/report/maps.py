@@ -7,12 +7,14 @@ at the dateline and the pole. They lie in coastline_110m.npz as `lonlat` (point,
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from geojax.report import style
 from geojax.report.gaps import Fields
@@ -30,7 +32,7 @@ def coastlines(west: float = -180.0) -> np.ndarray:
     return np.insert(np.stack([lon, lonlat[:, 1]], 1), torn, np.nan, axis=0)
 
 
-def draw(panel: Axes, lon: np.ndarray, lat: np.ndarray, field: np.ndarray, **colour: object) -> QuadMesh:
+def draw(panel: Axes, lon: np.ndarray, lat: np.ndarray, field: np.ndarray, **colour: Any) -> QuadMesh:
     """A field (lat, lon) on its grid in degrees; what is NaN stays grey."""
     mesh = panel.pcolormesh(lon, lat, np.ma.masked_invalid(field), shading="nearest", rasterized=True, **colour)
     half_lon, half_lat = (np.abs(np.diff(x)).mean() / 2 for x in (lon, lat))
@@ -71,11 +73,11 @@ def _months(fields: Fields) -> list[Picture]:
     pictures = []
     for coverage, (i, m) in zip(fields.coverages, chosen, strict=True):
         model, baseline = (fields.rmse(each)[i, m] for each in (fields.model, fields.baseline))
-        share = f"{100 * coverage:g} %"
+        share = f"{100 * coverage:g}\N{NO-BREAK SPACE}%"
         caption = (
             f"{fields.date(i, m)}: of all test months and gaps with {share} of the ocean hidden, the one with the "
             "median RMSE of the model, chosen by this rule and not by eye. RMSE of its hidden cells: model "
-            f"{model:.2f} K, {fields.best} {baseline:.2f} K."
+            f"{model:.2f}\N{NO-BREAK SPACE}K, {fields.best} {baseline:.2f}\N{NO-BREAK SPACE}K."
         )
         if not pictures:
             caption += (
@@ -115,7 +117,7 @@ def _month(fields: Fields, i: int, m: int, anomaly: float, error: float) -> Figu
     return figure
 
 
-def _cover(panel: Axes, fields: Fields, cells: np.ndarray, **shade: str) -> None:
+def _cover(panel: Axes, fields: Fields, cells: np.ndarray, **shade: Any) -> None:
     """Lay a light grey, hatched on demand, over cells (cell,)."""
     covered = np.ma.masked_invalid(fields.grid(np.where(cells, 1.0, np.nan)))
     one = ListedColormap([GAP])
@@ -147,19 +149,25 @@ def _by_cell(fields: Fields) -> Picture:
 
 @styled
 def _by_year(fields: Fields) -> Picture:
-    figure, ((panel,),) = style.grid(1, 1, 3.0)
+    figure, ((panel, gain),) = style.grid(1, 2, 3.2, width_ratios=(3, 2))
     found = style.colours(fields.methods)
-    for name, values in fields.methods.items():
-        years, rmse = fields.rmse_by_year(values)
+    errors = {name: fields.rmse_by_year(values) for name, values in fields.methods.items()}
+    for name, (years, rmse) in errors.items():
         front = {"lw": 2.2, "marker": "D", "zorder": 3} if name == "model" else {"lw": 1.2, "marker": "o"}
         panel.plot(years, rmse, color=found[name], ms=4, label=name, **front)
-    panel.set(xlabel="Test year", ylabel="RMSE of hidden cells (K)", ylim=(0, None))
-    panel.xaxis.get_major_locator().set_params(integer=True)
-    panel.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    style.light_grid(panel)
+    panel.set(ylabel="RMSE of hidden cells (K)", ylim=(0, None))
+    figure.legend(*panel.get_legend_handles_labels(), loc="outside upper left", ncols=len(errors))
+    gain.axhline(0, color=style.MUTED, lw=1)
+    years, rmse = errors["model"]
+    gain.plot(years, rmse - errors[fields.best][1], "D", color=found["model"], ms=5)
+    gain.set(ylabel=f"Model minus {fields.best} (K)")
+    for each in (panel, gain):
+        each.set_xlabel("Test year")
+        each.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        style.light_grid(each)
     caption = (
-        "RMSE over the hidden cells of all gaps of a year, weighted by the area of the cells. The last years lie "
-        "furthest from those that the methods were trained on."
+        "RMSE over the hidden cells of all gaps of a year, weighted by the area of the cells; at right, below zero is "
+        "better for the model. The last years lie furthest from those that the methods were trained on."
     )
     return Picture("Errors by year", caption, figure)
 

@@ -36,7 +36,7 @@ class Section:
     stages: list[flow.Stage]
     split: list[dict[str, str]]
     split_plate: Plate | None
-    embargo_days: int | None
+    audited: str
     learning: Plate
     training: str
     headline: Table
@@ -57,6 +57,12 @@ class Section:
     def verdict(self) -> str:
         """The verdict with true minus signs; hyphens inside names stay."""
         return re.sub(r"-(?=\d)", rounding.MINUS, self.scores["verdict"])
+
+    @property
+    def share(self) -> str:
+        """The difference from the best baseline as a share of its value, in percent."""
+        best = self.scores["baselines"][self.scores["best_baseline"]]
+        return f"{100 * abs(best['difference'] / best['value']):.2g} %"
 
     @property
     def outcome(self) -> str:
@@ -85,7 +91,7 @@ def section(name: str, run: dict[str, Any], dataset: dict[str, Any], dataset_nam
         stages=flow.stages(name, dataset_name, names, dataset["source"]["kind"] == "package"),
         split=partition.counts(index, spans),
         split_plate=plates.split(index, spans, dataset["split"]["by"]),
-        embargo_days=dataset["split"].get("embargo_days"),
+        audited=partition.audited(index, dataset["split"].get("embargo_days")),
         learning=plates.learning(history),
         training=_trained(history, run["training"]),
         headline=tables.headline(table, task.headline, methods),
@@ -121,7 +127,7 @@ def link_dois(text: str) -> Markup:
 def _stacked(text: str) -> Markup:
     """A value with its interval on a line of its own."""
     middle, _, ends = text.partition(" (")
-    return Markup('{}<br><span class="muted">({}</span>').format(middle, ends)
+    return Markup('{}<br> <span class="muted">({}</span>').format(middle, ends)
 
 
 def _outcome(problem: Problem, results: Path, scores: dict[str, Any], table: pd.DataFrame) -> Outcome:
@@ -138,7 +144,7 @@ def _spans(manifests: dict[str, dict[str, Any]]) -> partition.Spans:
 
 
 def _trained(history: pd.DataFrame, training: dict[str, Any]) -> str:
-    best = history.loc[history.groupby("member")["validation_loss"].idxmin(), "epoch"]
+    best = 1 + history.loc[history.groupby("member")["validation_loss"].idxmin(), "epoch"]  # told from 1
     kept = str(best.iloc[0]) if best.nunique() == 1 else f"{best.min()} to {best.max()}"
     members, epochs = history["member"].nunique(), history["epoch"].nunique()
     who = f"{members} members" if members > 1 else "One model"

@@ -16,6 +16,8 @@ def counts(index: pd.DataFrame, spans: Spans) -> list[dict[str, str]]:
     rows = []
     for split in style.SPLITS:
         own = index[index["split"] == split]
+        if not len(own):
+            continue
         held = [spans[part] for part in own["part"].unique() if part in spans]
         times = [f"{t:%Y-%m-%d}" for t in (min(s[0] for s in held), max(s[1] for s in held))] if held else ["unknown"]
         rows.append(
@@ -29,6 +31,18 @@ def counts(index: pd.DataFrame, spans: Spans) -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def audited(index: pd.DataFrame, embargo_days: int | None) -> str:
+    """What the audit of geojax.data.splits has ruled out for this index, which would not exist otherwise."""
+    found = ["no group stands in two splits", "no reference part of the scaling lies outside training"]
+    if "content" in index:
+        found.append("no raw example stands in two splits, by the digest of its content")
+    text = f"The workflow's audit passed: {'; '.join(found)}."
+    if embargo_days is None:
+        return text
+    apart = f"More than {embargo_days} days lie" if embargo_days else "No embargo lies"
+    return f"{text} {apart} between one split and the next."
 
 
 def figure(index: pd.DataFrame, spans: Spans, by: str) -> Figure | None:
@@ -64,7 +78,7 @@ def station_map(index: pd.DataFrame) -> Figure:
     places = index.drop_duplicates(["lat", "lon", "split"])
     middle = np.cos(np.radians(places["lat"].mean()))
     ratio = np.ptp(places["lat"]) / max(np.ptp(places["lon"]) * middle, 1e-6)
-    drawn, ((panel,),) = style.grid(1, 1, float(np.clip(1.2 + 8 * ratio, 2.5, 7.5)))
+    drawn, ((panel,),) = style.grid(1, 1, float(np.clip(0.7 + 8 * ratio, 2.5, 7.5)))
     for split, (colour, marker) in style.SPLITS.items():
         own = places[places["split"] == split]
         panel.plot(own["lon"], own["lat"], marker, color=colour, ms=4.5, mec="white", mew=0.4, label=split)

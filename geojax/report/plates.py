@@ -25,9 +25,7 @@ def plate(picture: Picture) -> Plate:
     return Plate(picture.title, picture.caption, f"{picture.title}. {first}.", figures.to_data_uri(picture.figure))
 
 
-def scores(
-    table: pd.DataFrame, headline: Score, methods: list[str], found: dict[str, Any]
-) -> list[Plate]:
+def scores(table: pd.DataFrame, headline: Score, methods: list[str], found: dict[str, Any]) -> list[Plate]:
     """The headline by method, the same by slice, and the model against the best baseline.
 
     table : as from `resampling.table`; found : as from `verdict.summarize`

@@ -22,14 +22,19 @@ def number(value: float, digits: int, signed: bool = False) -> str:
     return text.replace("-", MINUS)
 
 
-def value(row: Mapping[str, float], units: str = "1") -> str:
-    """Value with its 95 % interval, for instance `0.213 K (0.201 to 0.226)`."""
-    return _interval(row["value"], row["low"], row["high"], units, signed=False)
+def value(row: Mapping[str, float], units: str = "1", digits: int | None = None) -> str:
+    """Value with its 95 % interval, for instance `0.213 K (0.201 to 0.226)`.
+
+    digits : after the point; without, as many as the interval supports
+    """
+    digits = decimals(row["low"], row["high"]) if digits is None else digits
+    return _interval(row["value"], row["low"], row["high"], units, digits, signed=False)
 
 
 def difference(row: Mapping[str, float], units: str = "1") -> str:
     """Model minus baseline with its 95 % interval."""
-    return _interval(row["difference"], row["difference_low"], row["difference_high"], units, signed=True)
+    ends = row["difference_low"], row["difference_high"]
+    return _interval(row["difference"], *ends, units, decimals(*ends), signed=True)
 
 
 def seconds(time_s: float) -> str:
@@ -39,8 +44,7 @@ def seconds(time_s: float) -> str:
     return f"{time_s / 60:.1f} min" if time_s < 5400 else f"{time_s / 3600:.1f} h"
 
 
-def _interval(middle: float, low: float, high: float, units: str, signed: bool) -> str:
-    digits = decimals(low, high)
-    unit = "" if units in ("", "1") else f" {units}"
+def _interval(middle: float, low: float, high: float, units: str, digits: int, signed: bool) -> str:
+    unit = "" if units in ("", "1") else f"\N{NO-BREAK SPACE}{units}"
     ends = f"{number(low, digits, signed)} to {number(high, digits, signed)}"
     return f"{number(middle, digits, signed)}{unit} ({ends})"

@@ -66,8 +66,10 @@ def _station_map(outcome: Outcome) -> Picture:
     every = [phases.on_the_ground(part["lat"].values, part["lon"].values, *event) for part in outcome.parts.values()]
     panel.plot(*np.concatenate(every, axis=1), "o", color="#c9cdd3", ms=3, label="not in the test split")
     right = outcome.model.argmax(1) == outcome.examples.rows["label"]
-    tested = outcome.index.assign(right=right).groupby("station").agg(
-        lat=("lat", "first"), lon=("lon", "first"), right=("right", "mean"), windows=("right", "size")
+    tested = (
+        outcome.index.assign(right=right)
+        .groupby("station")
+        .agg(lat=("lat", "first"), lon=("lon", "first"), right=("right", "mean"), windows=("right", "size"))
     )
     east, north = phases.on_the_ground(tested["lat"].values, tested["lon"].values, *event)
     worst = min(0.5, float(tested["right"].min()))

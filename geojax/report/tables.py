@@ -23,11 +23,12 @@ class Table:
 def headline(scores: pd.DataFrame, score: Score, methods: list[str]) -> Table:
     """The headline of each method, and what the model gains on it."""
     own = scores[(scores["score"] == score.name)].drop_duplicates("method").set_index("method")
+    digits = _digits(own)
     rows = []
     for method in methods:
         row = own.loc[method].to_dict()
         gain = "" if method == "model" else rounding.difference(row, score.units)
-        rows.append([method, rounding.value(row, score.units), gain])
+        rows.append([method, rounding.value(row, score.units, digits), gain])
     sense = "higher is better" if score.higher_is_better else "lower is better"
     return Table(f"{capital(score.long_name)}, {sense}", ["Method", "Value (95 %)", "Model minus method (95 %)"], rows)
 
@@ -38,21 +39,26 @@ def sliced(scores: pd.DataFrame, score: Score, methods: list[str]) -> list[Table
     found = []
     if len(whole):
         names = list(dict.fromkeys(whole["score"]))
-        found.append(_table("Other scores", whole, "score", names, [spoken(n) for n in names], methods, score))
+        found.append(_table("Other scores", whole, "score", names, [spoken(n) for n in names], methods))
     for name, own in scores[scores["slice"] != "all"].groupby("score", sort=False):
         slices = list(dict.fromkeys(own["slice"]))
         dimension = own["dimension"].iloc[0]
         title = name_with_units(spoken(str(name), dimension), _units(str(name), score))
-        found.append(_table(title, own, "slice", slices, [slice_name(dimension, s) for s in slices], methods, score))
+        found.append(_table(title, own, "slice", slices, [slice_name(dimension, s) for s in slices], methods))
     return found
 
 
 def _table(
-    title: str, rows: pd.DataFrame, column: str, names: list[str], shown: list[str], methods: list[str], score: Score
+    title: str, rows: pd.DataFrame, column: str, names: list[str], shown: list[str], methods: list[str]
 ) -> Table:
-    at = rows.set_index(["method", column])
-    cells = [[rounding.value(at.loc[(method, name)].to_dict()) for name in names] for method in methods]
+    at, digits = rows.set_index(["method", column]), _digits(rows)
+    cells = [[rounding.value(at.loc[(m, name)].to_dict(), digits=digits) for name in names] for m in methods]
     return Table(title, ["Method", *shown], [[m, *own] for m, own in zip(methods, cells, strict=True)])
+
+
+def _digits(rows: pd.DataFrame) -> int:
+    """One number of decimals for a whole table."""
+    return max(rounding.decimals(low, high) for low, high in zip(rows["low"], rows["high"], strict=True))
 
 
 def slices_of(scores: pd.DataFrame, score: Score) -> str | None:

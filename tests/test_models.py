@@ -1,0 +1,138 @@
+"""Models: shapes, gradients, and what geometry or statistics say of them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from geojax.models import layers
+from geojax.models.cnn import CNN
+from geojax.models.covariance import LearnedCovariance, analyse
+from geojax.models.gap_filler import GapFiller
+from geojax.models.unet import UNet
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4])
+@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize(("shape", "window"), [((40,), (8,)), ((41,), (5,)), ((12, 18), (3, 3))])
+def test_shifted_views_and_a_real_convolution_give_the_same_numbers(shape, window, same, stride, rng):
+    layer = layers.Convolution(3, 5, window, stride, same=same, rngs=nnx.Rngs(0))
+    x = jnp.asarray(rng.normal(size=(2, *shape, 3)), "float32")
+    padded = jnp.pad(x, ((0, 0), *layer._padding(x), (0, 0)))
+
+    np.testing.assert_allclose(layer.views(padded) @ layer.kernel[...], layer.convolve(padded), atol=1e-5)
+    if same:
+        assert layer(x).shape == (2, *(-(-n // stride) for n in shape), 5)
+
+
+def test_refining_what_was_coarsened_keeps_the_mean_of_each_square(rng):
+    x = jnp.asarray(rng.normal(size=(1, 4, 6, 2)), "float32")
+
+    np.testing.assert_allclose(layers.coarsen(layers.refine(layers.coarsen(x))), layers.coarsen(x), rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(13, 57), (8, 8), (5, 3)])
+def test_a_unet_takes_any_grid_and_starts_at_zero(shape, rng):
+    net = UNet(2, 3, width=4, depth=2, rngs=nnx.Rngs(0))
+
+    out = net(jnp.asarray(rng.normal(size=(2, *shape, 2)), "float32"))
+
+    assert out.shape == (2, *shape, 3)
+    assert (out == 0).all()
+
+
+def test_a_unet_overfits_ten_fields(rng):
+    x = jnp.asarray(rng.normal(size=(10, 8, 8, 1)), "float32")
+    assert _overfit(UNet(1, 1, width=16, depth=1, rngs=nnx.Rngs(0)), x, x**2) < 0.05
+
+
+def test_a_cnn_overfits_ten_windows_and_every_parameter_gets_a_gradient(rng):
+    x = jnp.asarray(rng.normal(size=(10, 400, 3)), "float32")
+    label = jax.nn.one_hot(jnp.arange(10) % 4, 4)
+    net = CNN(3, 4, width=8, hidden=32, dropout=0.0, rngs=nnx.Rngs(0))
+
+    gradient = nnx.grad(lambda m: jnp.mean((m(x) - label) ** 2))(net)
+
+    assert net(x).shape == (10, 4)
+    assert all(jnp.abs(leaf).max() > 0 for leaf in jax.tree.leaves(gradient))
+    assert _overfit(net, x, label) < 0.02
+
+
+def _overfit(net, x, y, steps=300):
+    import optax
+
+    optimizer = nnx.Optimizer(net, optax.adam(1e-2), wrt=nnx.Param)
+
+    @nnx.jit
+    def step(net, optimizer):
+        value, gradient = nnx.value_and_grad(lambda m: jnp.mean((m(x) - y) ** 2))(net)
+        optimizer.update(net, gradient)
+        return value
+
+    for _ in range(steps):
+        value = step(net, optimizer)
+    return float(value)
+
+
+def test_dropout_acts_only_with_a_key(rng):
+    net = CNN(3, 4, width=8, hidden=16, dropout=0.5, rngs=nnx.Rngs(0))
+    x = jnp.asarray(rng.normal(size=(2, 400, 3)), "float32")
+
+    assert (net(x) == net(x)).all()
+    assert not np.allclose(net(x, jax.random.key(0)), net(x, jax.random.key(1)))
+
+
+@pytest.fixture
+def gaussian(rng):
+    cells = 12
+    root = rng.normal(size=(cells, cells))
+    return (root @ root.T / cells + 0.1 * np.eye(cells)).astype("float32")
+
+
+def test_the_analysis_is_the_conditional_mean_and_deviation_of_a_gaussian(gaussian, rng):
+    hidden = np.arange(12) % 3 == 0
+    noise = rng.uniform(0.1, 0.3, 12).astype("float32")
+    fields = rng.normal(size=(4, 12)).astype("float32")
+
+    mean, deviation = analyse(jnp.asarray(gaussian), jnp.asarray(noise), jnp.asarray(fields), jnp.asarray(hidden))
+
+    seen = ~hidden
+    gain = gaussian[:, seen] @ np.linalg.inv(gaussian[np.ix_(seen, seen)] + np.diag(noise[seen] ** 2))
+    np.testing.assert_allclose(mean, fields[:, seen] @ gain.T, atol=1e-4)
+    np.testing.assert_allclose(deviation**2, np.diag(gaussian - gain @ gaussian[seen]), atol=1e-4)
+
+
+def test_what_is_hidden_changes_nothing(gaussian, rng):
+    ocean = np.ones((3, 4), bool)
+    places = np.stack(np.meshgrid(np.arange(3.0), np.arange(4.0), indexing="ij"), -1).reshape(-1, 2) * 5
+    net = GapFiller(ocean, places, gaussian, np.sqrt(np.diag(gaussian)), width=4, depth=1, rngs=nnx.Rngs(0))
+    net.unet.leave.kernel[...] = jnp.ones_like(net.unet.leave.kernel[...])
+    fields = jnp.asarray(rng.normal(size=(2, 12)), "float32")
+    hidden = jnp.arange(12) < 5
+
+    other = jnp.where(hidden, 99.0, fields)
+
+    np.testing.assert_allclose(net(fields, hidden).corrected, net(other, hidden).corrected, atol=1e-5)
+
+
+def test_a_learned_covariance_is_symmetric_and_positive(gaussian):
+    places = np.stack([np.linspace(-20, 20, 12), np.linspace(100, 160, 12)], -1)
+
+    covariance = np.asarray(LearnedCovariance(places)(jnp.asarray(gaussian)), float)
+
+    np.testing.assert_allclose(covariance, covariance.T, atol=1e-6)
+    assert np.linalg.eigvalsh(covariance).min() > 0
+
+
+def test_gradients_of_the_analysis_agree_with_finite_differences(gaussian, rng):
+    hidden = jnp.arange(12) < 4
+    fields = jnp.asarray(rng.normal(size=(3, 12)), "float32")
+
+    def error(scale):
+        mean, _ = analyse(scale * jnp.asarray(gaussian), jnp.full(12, 0.3), fields, hidden)
+        return jnp.sum((mean - fields)[:, :4] ** 2)
+
+    step = 1e-2
+    numeric = (error(1.0 + step) - error(1.0 - step)) / (2 * step)
+    assert float(jax.grad(error)(1.0)) == pytest.approx(float(numeric), rel=2e-2)

@@ -1,0 +1,187 @@
+"""The training loop: exact, repeatable, resumable, and honest about failure."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from geojax.config import Training
+from geojax.errors import UserError
+from geojax.task import Examples
+from geojax.training import loop, objectives, weights
+from geojax.training.checkpoints import Checkpoints
+
+TRUE = np.array([[1.0], [-2.0], [0.5]])
+
+
+class Line(nnx.Module):
+    def __init__(self, rngs):
+        self.linear = nnx.Linear(3, 1, rngs=rngs)
+        self.scale = nnx.Variable(jnp.ones(3))
+
+    def __call__(self, x):
+        return self.linear(x * self.scale[...])
+
+
+def loss(model, batch, key, training):
+    return jnp.mean((model(batch.rows["x"]) - batch.rows["y"]) ** 2)
+
+
+@pytest.fixture
+def examples(rng):
+    x = rng.normal(size=(64, 3)).astype("float32")
+    return Examples({"x": x, "y": (x @ TRUE).astype("float32")})
+
+
+def settings(**changes):
+    return Training(**{"epochs": 40, "batch_size": 16, "learning_rate": 0.1, "weight_decay": 0.0} | changes)
+
+
+def fit(examples, directory, loss=loss, **changes):
+    return loop.fit(Line, loss, examples, examples, settings(**changes), Checkpoints(directory, "key", 0.0))
+
+
+def test_training_finds_the_line_that_made_the_data(examples, tmp_path):
+    (params, _), history = fit(examples, tmp_path)
+
+    np.testing.assert_allclose(params["linear"]["kernel"][...][0], TRUE, atol=1e-2)
+    assert history["validation_loss"].iloc[-1] < 1e-4 < history["validation_loss"].iloc[0]
+
+
+def test_two_runs_from_one_seed_are_identical_to_the_bit(examples, tmp_path):
+    first, one = fit(examples, tmp_path / "a", epochs=5)
+    second, two = fit(examples, tmp_path / "b", epochs=5)
+
+    assert jax.tree.all(jax.tree.map(lambda a, b: (a == b).all(), first, second))
+    assert one.equals(two)
+
+
+def test_a_run_stopped_halfway_resumes_to_the_same_bits(examples, tmp_path):
+    whole, history = fit(examples, tmp_path / "whole", epochs=6)
+    seen = []
+
+    class Killed(Exception):
+        pass
+
+    class Fragile(Checkpoints):
+        def save(self, epoch, state, rows):
+            super().save(epoch, state, rows)
+            self.manager.wait_until_finished()
+            seen.append(epoch)
+            if epoch == 3:
+                raise Killed
+
+    with pytest.raises(Killed):
+        loop.fit(Line, loss, examples, examples, settings(epochs=6), Fragile(tmp_path / "part", "key", 0.0))
+    resumed, again = fit(examples, tmp_path / "part", epochs=6)
+
+    assert seen == [1, 2, 3]
+    assert jax.tree.all(jax.tree.map(lambda a, b: (a == b).all(), whole, resumed))
+    assert history.equals(again)
+
+
+def test_members_of_an_ensemble_differ_and_each_equals_its_own_training(examples, tmp_path):
+    (both, _), _ = fit(examples, tmp_path / "two", epochs=3, ensemble=2)
+    (alone, _), _ = fit(examples, tmp_path / "one", epochs=3, seed=1)
+
+    kernels = both["linear"]["kernel"][...]
+    assert not np.array_equal(kernels[0], kernels[1])
+    np.testing.assert_allclose(kernels[1], alone["linear"]["kernel"][...][0], rtol=1e-6)
+
+
+def test_early_stopping_ends_when_nothing_improves_and_keeps_the_best(examples, tmp_path):
+    rising = lambda model, batch, key, training: loss(model, batch, key, training) if training else jnp.sum(  # noqa: E731
+        model.linear.kernel[...] ** 2
+    )
+    (params, _), history = fit(examples, tmp_path, loss=rising, epochs=50, patience=3, learning_rate=0.3)
+
+    best = history.loc[history["validation_loss"].idxmin()]
+    assert len(history) < 50
+    assert history["epoch"].iloc[-1] == best["epoch"] + 3
+    assert np.sum(params["linear"]["kernel"][...] ** 2) == pytest.approx(best["validation_loss"], rel=1e-5)
+
+
+def test_a_loss_that_is_not_finite_stops_with_epoch_and_step(examples, tmp_path):
+    broken = lambda model, batch, key, training: loss(model, batch, key, training) / 0.0  # noqa: E731
+
+    with pytest.raises(UserError, match=r"finite.*epoch 0, step 0.*learning_rate"):
+        fit(examples, tmp_path, loss=broken)
+
+
+def test_a_batch_larger_than_the_training_set_is_refused(examples, tmp_path):
+    with pytest.raises(UserError, match="must not exceed the 64 training examples, but is 65"):
+        fit(examples, tmp_path, batch_size=65)
+
+
+def test_nothing_is_compiled_again_after_the_first_epoch(examples):
+    graph, state = loop._start(Line, settings(), 4)
+    epoch = loop._compile(graph, loss, settings(), 4)
+    data = jax.device_put(examples)
+
+    for number in range(4):
+        state, _, _ = epoch(state, number, data, data)
+
+    assert epoch._cache_size() == 1
+
+
+def test_an_epoch_visits_every_example_once(examples):
+    order = loop._order(jax.random.key(3), examples, settings(), 4)
+
+    assert sorted(np.ravel(order)) == list(range(64))
+
+
+def test_a_moving_average_of_the_weights_is_what_is_kept(examples, tmp_path):
+    (fast, _), _ = fit(examples, tmp_path / "fast", epochs=1)
+    (slow, _), _ = fit(examples, tmp_path / "slow", epochs=1, average=0.999)
+    start = Line(nnx.Rngs(0)).linear.kernel[...]
+
+    moved = [np.abs(found["linear"]["kernel"][...][0] - start).max() for found in (fast, slow)]
+    assert moved[1] < 0.02 * moved[0]
+
+
+def test_weights_survive_the_store(examples, tmp_path):
+    from geojax import store
+
+    best, _ = fit(examples, tmp_path / "c", epochs=2, ensemble=2)
+    store.write(weights.to_dataset(best, model={"name": "line"}), tmp_path / "model.zarr")
+    graph, read = weights.from_dataset(Line, store.read(tmp_path / "model.zarr"))
+
+    predicted = loop.predict(graph, read, lambda model, batch: model(batch.rows["x"]), examples, batch=24)
+    members = [examples.rows["x"] @ k + b for k, b in zip(best[0]["linear"]["kernel"][...], best[0]["linear"]["bias"][...])]
+    np.testing.assert_allclose(predicted, np.mean(members, 0), rtol=1e-5, atol=1e-5)
+
+
+def test_weights_of_another_model_are_refused(examples, tmp_path):
+    best, _ = fit(examples, tmp_path, epochs=1)
+    stored = weights.to_dataset(best).rename({"linear.kernel": "other"})
+
+    with pytest.raises(UserError, match="linear.kernel must have shape"):
+        weights.from_dataset(Line, stored)
+
+
+def test_masked_mean_square_ignores_unobserved_pixels(rng):
+    predicted = rng.normal(size=(2, 4, 4, 1))
+    observed = np.zeros(predicted.shape, dtype=bool)
+    observed[0, 0, 0] = observed[1, 2, 3] = True
+    target = np.where(observed, predicted + 3.0, np.nan)
+
+    value, gradient = jax.value_and_grad(objectives.masked_mean_square)(predicted, target, observed)
+
+    assert value == pytest.approx(9.0)
+    assert (gradient[~observed] == 0).all()
+
+
+def test_cross_entropy_of_sure_logits_is_zero_and_of_even_ones_log_of_the_classes():
+    label = jnp.array([0, 2])
+
+    assert objectives.cross_entropy(50.0 * jax.nn.one_hot(label, 4), label) == pytest.approx(0.0, abs=1e-6)
+    assert objectives.cross_entropy(jnp.zeros((2, 4)), label) == pytest.approx(np.log(4))
+
+
+def test_the_learning_rate_rises_then_falls_to_one_percent():
+    rate = loop.schedule(settings(epochs=10, warmup=0.2), 10)
+
+    assert rate(0) == pytest.approx(0.0)
+    assert rate(20) == pytest.approx(0.1)
+    assert rate(100) == pytest.approx(0.001)
