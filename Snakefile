@@ -4,7 +4,9 @@ from snakemake.utils import min_version
 
 min_version("9.17")
 
+
 container: "docker://python:3.11"
+
 
 include: "rules/common.smk"
 include: "rules/data.smk"

@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-IGNORED = {"geojax.log", "geojax.errors", "geojax.messages"}  # what they change is never in a result
+IGNORED = ("geojax.log", "geojax.errors", "geojax.messages")  # what they change is never in a result
+PICTURES = "geojax.report"  # tasks name it, but only the page looks at it
 
 
 def digest(stage: str, *extra: str) -> str:
@@ -20,20 +21,27 @@ def digest(stage: str, *extra: str) -> str:
     tree = ast.parse((PACKAGE / "stages.py").read_text())
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     own = _called(functions, stage)
+    ignored = IGNORED if stage == "write_report" else (*IGNORED, PICTURES)
     seen: set[str] = set()
     waiting = [module for node in own for module in _imports(node)]
     waiting += [module for node in tree.body if not isinstance(node, ast.FunctionDef) for module in _imports(node)]
     waiting += [f"geojax.{name}" for name in extra]
     while waiting:
         module = waiting.pop()
-        if module in seen or module in IGNORED:
+        if module in seen or module.startswith(ignored):
             continue
         seen.add(module)
         waiting += _reached(module)
     content = hashlib.sha256("".join(ast.dump(node) for node in own).encode())
-    for module in sorted(seen):
-        content.update(_file(module).read_bytes())
+    for path in sorted({path for module in seen for path in _read_by(module)}):
+        content.update(path.read_bytes())
     return content.hexdigest()[:16]
+
+
+def _read_by(module: str) -> list[Path]:
+    """The module's file and what lies beside it that is not code: a template, coastlines."""
+    file = _file(module)
+    return [file, *(p for p in file.parent.iterdir() if p.is_file() and p.suffix not in (".py", ".pyc"))]
 
 
 def _called(functions: dict[str, ast.FunctionDef], stage: str) -> list[ast.FunctionDef]:

@@ -12,6 +12,7 @@ from rich.table import Table
 def show(runs: Iterable[str], page: str | Path = "report/index.html") -> None:
     """Print scores with 95 % intervals, model against baselines, and where the report is."""
     console = Console()
+    console.width = max(console.width, 100)  # a log file has no width; wrapped numbers cannot be read
     for run in runs:
         path = Path("results") / run / "scores.json"
         if path.exists():
@@ -25,9 +26,9 @@ def _table(scores: dict[str, Any]) -> Table:
     table = Table(title=f"{scores['run']}: {scores['verdict']}", title_justify="left")
     table.add_column("method")
     table.add_column(f"{scores['long_name']}{units}", justify="right")
-    table.add_column("95 % interval", justify="right")
+    table.add_column("95 % interval", justify="right", no_wrap=True)
     table.add_column("model minus it", justify="right")
-    table.add_column("95 % interval", justify="right")
+    table.add_column("95 % interval", justify="right", no_wrap=True)
     for name, row in [("model", scores["model"]), *scores["baselines"].items()]:
         own = [name, f"{row['value']:.4f}", _interval(row, "")]
         other = [f"{row['difference']:+.4f}", _interval(row, "difference_", "+")] if "difference" in row else ["", ""]
@@ -36,4 +37,4 @@ def _table(scores: dict[str, Any]) -> Table:
 
 
 def _interval(row: dict[str, float], prefix: str, sign: str = "") -> str:
-    return f"{row[prefix + 'low']:{sign}.4f} … {row[prefix + 'high']:{sign}.4f}"
+    return f"{row[prefix + 'low']:{sign}.4f} to {row[prefix + 'high']:{sign}.4f}"

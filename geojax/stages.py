@@ -135,9 +135,7 @@ def predict(
     store.write(xr.Dataset(found), zarr)
 
 
-def fit_baselines(
-    parts: Paths, scaling: str, index: str, zarr: str, task: str, examples: Section
-) -> None:
+def fit_baselines(parts: Paths, scaling: str, index: str, zarr: str, task: str, examples: Section) -> None:
     """Fit and tune the classical methods on the same examples, and predict the test examples."""
     import time
 

@@ -79,7 +79,9 @@ def differences(path: str | Path) -> list[str]:
     found = {str(file.relative_to(path)): digest(file) for file in _files(path)}
     missing = [f"{path}/{file}: missing" for file in sorted(expected.keys() - found.keys())]
     extra = [f"{path}/{file}: not in the manifest" for file in sorted(found.keys() - expected.keys())]
-    changed = [f"{path}/{f}: content differs" for f in sorted(expected.keys() & found.keys()) if expected[f] != found[f]]
+    changed = [
+        f"{path}/{f}: content differs" for f in sorted(expected.keys() & found.keys()) if expected[f] != found[f]
+    ]
     return missing + extra + changed
 
 

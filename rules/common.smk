@@ -2,7 +2,6 @@
 
 from geojax import ending, log, workflow as house
 
-
 with log.plainly(WorkflowError):
     PLAN = house.read("config", only=config.get("runs"))
     house.check_once(PLAN)

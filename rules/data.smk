@@ -2,12 +2,12 @@ rule fetch_raw:
     output:
         manifest="data/{dataset}/raw.manifest.json",
         directory=directory("data/{dataset}/raw"),
-    params:
-        source=PLAN.dataset_section("source"),
     log:
         "logs/{dataset}/fetch_raw.log",
     benchmark:
         "logs/{dataset}/fetch_raw.tsv"
+    params:
+        source=PLAN.dataset_section("source"),
     script:
         "../scripts/fetch_raw.py"
 
@@ -18,15 +18,15 @@ rule ingest_part:
     output:
         manifest="data/{dataset}/parts/{part}.manifest.json",
         zarr=directory("data/{dataset}/parts/{part}.zarr"),
+    log:
+        "logs/{dataset}/ingest_part/{part}.log",
+    benchmark:
+        "logs/{dataset}/ingest_part/{part}.tsv"
     params:
         part="{part}",
         parts=PLAN.dataset_section("parts"),
         reader=PLAN.dataset_section("reader"),
         code=PLAN.code("ingest_part"),
-    log:
-        "logs/{dataset}/ingest_part/{part}.log",
-    benchmark:
-        "logs/{dataset}/ingest_part/{part}.tsv"
     script:
         "../scripts/ingest_part.py"
 
@@ -37,13 +37,13 @@ rule fit_scaling:
     output:
         manifest="data/{dataset}/scaling.manifest.json",
         zarr=directory("data/{dataset}/scaling.zarr"),
-    params:
-        scaling=PLAN.dataset_section("scaling"),
-        code=PLAN.code("fit_scaling"),
     log:
         "logs/{dataset}/fit_scaling.log",
     benchmark:
         "logs/{dataset}/fit_scaling.tsv"
+    params:
+        scaling=PLAN.dataset_section("scaling"),
+        code=PLAN.code("fit_scaling"),
     script:
         "../scripts/fit_scaling.py"
 
@@ -55,11 +55,11 @@ rule normalize_part:
     output:
         manifest="data/{dataset}/normalized/{part}.manifest.json",
         zarr=directory("data/{dataset}/normalized/{part}.zarr"),
-    params:
-        code=PLAN.code("normalize_part"),
     log:
         "logs/{dataset}/normalize_part/{part}.log",
     benchmark:
         "logs/{dataset}/normalize_part/{part}.tsv"
+    params:
+        code=PLAN.code("normalize_part"),
     script:
         "../scripts/normalize_part.py"

@@ -6,15 +6,15 @@ rule fit_baselines:
     output:
         manifest="results/{run}/baselines.manifest.json",
         zarr=directory("results/{run}/baselines.zarr"),
-    params:
-        task=PLAN.run_section("task"),
-        examples=PLAN.run_section("examples"),
-        code=PLAN.code("fit_baselines"),
     log:
         "logs/{run}/fit_baselines.log",
     benchmark:
         "logs/{run}/fit_baselines.tsv"
     threads: 1
+    params:
+        task=PLAN.run_section("task"),
+        examples=PLAN.run_section("examples"),
+        code=PLAN.code("fit_baselines"),
     script:
         "../scripts/fit_baselines.py"
 
@@ -29,16 +29,16 @@ rule evaluate_run:
     output:
         scores="results/{run}/scores.json",
         table="results/{run}/scores.parquet",
+    log:
+        "logs/{run}/evaluate_run.log",
+    benchmark:
+        "logs/{run}/evaluate_run.tsv"
     params:
         run="{run}",
         task=PLAN.run_section("task"),
         examples=PLAN.run_section("examples"),
         evaluation=PLAN.run_section("evaluation"),
         code=PLAN.code("evaluate_run"),
-    log:
-        "logs/{run}/evaluate_run.log",
-    benchmark:
-        "logs/{run}/evaluate_run.tsv"
     script:
         "../scripts/evaluate_run.py"
 
@@ -48,12 +48,12 @@ rule write_report:
         scores=expand("results/{run}/scores.json", run=PLAN.runs),
     output:
         page="report/index.html",
-    params:
-        runs=PLAN.report_sections(),
-        code=PLAN.code_of_report(),
     log:
         "logs/write_report.log",
     benchmark:
         "logs/write_report.tsv"
+    params:
+        runs=PLAN.report_sections(),
+        code=PLAN.code_of_report(),
     script:
         "../scripts/write_report.py"

@@ -4,16 +4,16 @@ rule index_examples:
     output:
         manifest="results/{run}/index.manifest.json",
         index="results/{run}/index.parquet",
+    log:
+        "logs/{run}/index_examples.log",
+    benchmark:
+        "logs/{run}/index_examples.tsv"
     params:
         task=PLAN.run_section("task"),
         examples=PLAN.run_section("examples"),
         split=PLAN.dataset_section("split"),
         reference=PLAN.reference_of_run,
         code=PLAN.code("index_examples"),
-    log:
-        "logs/{run}/index_examples.log",
-    benchmark:
-        "logs/{run}/index_examples.tsv"
     script:
         "../scripts/index_examples.py"
 
@@ -27,6 +27,11 @@ rule train_model:
         manifest="results/{run}/model.manifest.json",
         zarr=directory("results/{run}/model.zarr"),
         history="results/{run}/history.parquet",
+    log:
+        "logs/{run}/train_model.log",
+    benchmark:
+        "logs/{run}/train_model.tsv"
+    threads: 1
     params:
         task=PLAN.run_section("task"),
         examples=PLAN.run_section("examples"),
@@ -34,11 +39,6 @@ rule train_model:
         training=PLAN.run_section("training"),
         checkpoints="results/{run}/checkpoints",
         code=PLAN.code("train_model"),
-    log:
-        "logs/{run}/train_model.log",
-    benchmark:
-        "logs/{run}/train_model.tsv"
-    threads: 1
     script:
         "../scripts/train_model.py"
 
@@ -52,15 +52,15 @@ rule predict:
     output:
         manifest="results/{run}/predictions.manifest.json",
         zarr=directory("results/{run}/predictions.zarr"),
+    log:
+        "logs/{run}/predict.log",
+    benchmark:
+        "logs/{run}/predict.tsv"
     params:
         task=PLAN.run_section("task"),
         examples=PLAN.run_section("examples"),
         model=PLAN.run_section("model"),
         batch_size=PLAN.run_section("training.batch_size"),
         code=PLAN.code("predict"),
-    log:
-        "logs/{run}/predict.log",
-    benchmark:
-        "logs/{run}/predict.tsv"
     script:
         "../scripts/predict.py"

@@ -91,8 +91,12 @@ def test_members_of_an_ensemble_differ_and_each_equals_its_own_training(examples
 
 
 def test_early_stopping_ends_when_nothing_improves_and_keeps_the_best(examples, tmp_path):
-    rising = lambda model, batch, key, training: loss(model, batch, key, training) if training else jnp.sum(  # noqa: E731
-        model.linear.kernel[...] ** 2
+    rising = lambda model, batch, key, training: (
+        loss(model, batch, key, training)
+        if training
+        else jnp.sum(  # noqa: E731
+            model.linear.kernel[...] ** 2
+        )
     )
     (params, _), history = fit(examples, tmp_path, loss=rising, epochs=50, patience=3, learning_rate=0.3)
 
@@ -148,7 +152,9 @@ def test_weights_survive_the_store(examples, tmp_path):
     graph, read = weights.from_dataset(Line, store.read(tmp_path / "model.zarr"))
 
     predicted = loop.predict(graph, read, lambda model, batch: model(batch.rows["x"]), examples, batch=24)
-    members = [examples.rows["x"] @ k + b for k, b in zip(best[0]["linear"]["kernel"][...], best[0]["linear"]["bias"][...])]
+    members = [
+        examples.rows["x"] @ k + b for k, b in zip(best[0]["linear"]["kernel"][...], best[0]["linear"]["bias"][...])
+    ]
     np.testing.assert_allclose(predicted, np.mean(members, 0), rtol=1e-5, atol=1e-5)
 
 

@@ -36,7 +36,11 @@ class FeatureClassifier:
             scores.append(float(f1_score(validation.rows[self.label], guess, average="macro")))
         best = int(np.argmax(scores))
         self.chosen = fitted[best]
-        return {"trials": scores, "chosen": " ".join(str(self.trials[best]).split()), "validation_macro_f1": scores[best]}
+        return {
+            "trials": scores,
+            "chosen": " ".join(str(self.trials[best]).split()),
+            "validation_macro_f1": scores[best],
+        }
 
     def predict(self, examples: Examples) -> np.ndarray:
         """Class probabilities (example, class)."""

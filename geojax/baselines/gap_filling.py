@@ -150,7 +150,9 @@ def _each(examples: Examples, restore: Any) -> np.ndarray:
 
 
 def _by_coverage(examples: Examples) -> dict[float, np.ndarray]:
-    return {float(c): examples.rows["hidden"][examples.rows["coverage"] == c] for c in np.unique(examples.rows["coverage"])}
+    return {
+        float(c): examples.rows["hidden"][examples.rows["coverage"] == c] for c in np.unique(examples.rows["coverage"])
+    }
 
 
 def _choose(method: Any, name: str, candidates: Sequence[Any], validation: Examples) -> dict[str, Any]:

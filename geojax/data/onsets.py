@@ -42,9 +42,7 @@ def layers_above(model: np.ndarray, depth: float, phase: str) -> tuple[np.ndarra
     return thickness[above], 0.5 * (speed[:-1] + speed[1:])[above]
 
 
-def direct_time(
-    distance: np.ndarray, thickness: np.ndarray, speed: np.ndarray, iterations: int = 60
-) -> np.ndarray:
+def direct_time(distance: np.ndarray, thickness: np.ndarray, speed: np.ndarray, iterations: int = 60) -> np.ndarray:
     """Travel time [s] of the direct up-going ray to each epicentral distance [km].
 
     Bisection on the ray parameter p: X(p) = sum h p v / sqrt(1 - p^2 v^2) grows with p
@@ -82,9 +80,7 @@ def predicted_times(
     return p + p_correction[0] + p_correction[1] * distance, s + s_correction[0] + s_correction[1] * distance
 
 
-def pick_onset(
-    trace: np.ndarray, rate: float, expected: float, half_width: float, sta: float, lta: float
-) -> float:
+def pick_onset(trace: np.ndarray, rate: float, expected: float, half_width: float, sta: float, lta: float) -> float:
     """Onset sample time [s from trace start] within `expected` +- `half_width` [s].
 
     STA/LTA marks the steepest rise, and the minimum of Maeda's (1985) AIC just before it

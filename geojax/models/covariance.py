@@ -60,7 +60,9 @@ class LearnedCovariance(nnx.Module):
         return SPEED**2 * (2 * jnp.sum(self.shift[...] ** 2) + jnp.sum(self.log_gain[...] ** 2) + spread)
 
 
-def analyse(covariance: jax.Array, noise: jax.Array, fields: jax.Array, hidden: jax.Array) -> tuple[jax.Array, jax.Array]:
+def analyse(
+    covariance: jax.Array, noise: jax.Array, fields: jax.Array, hidden: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     """Conditional mean (month, cell) and standard deviation (cell,) at all cells given the observed ones.
 
     covariance : (cell, cell); noise : (cell,); fields : (month, cell); hidden : (cell,), True where not observed.

@@ -37,11 +37,7 @@ def table(statistics: dict[str, xr.Dataset], score: Function, resamples: int, se
     """
     values = {name: score(s.drop_vars("stratum", errors="ignore").sum("group")) for name, s in statistics.items()}
     draws = {name: score(resample(s, resamples, seed)) for name, s in statistics.items()}
-    rows = [
-        _rows(name, str(variable), values, draws)
-        for name in statistics
-        for variable in values[name].data_vars
-    ]
+    rows = [_rows(name, str(variable), values, draws) for name in statistics for variable in values[name].data_vars]
     return pd.concat(rows, ignore_index=True)
 
 

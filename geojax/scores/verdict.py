@@ -41,10 +41,16 @@ def _headline(rows: pd.DataFrame) -> dict[str, float]:
 def _verdict(rows: pd.DataFrame, headline: Score, best: str) -> str:
     own = _headline(rows[rows["method"] == best])
     low, high = own["difference_low"], own["difference_high"]
-    size = f"{own['difference']:+.3g} {headline.units}".rstrip(" 1").rstrip()
-    interval = f"({low:+.3g} … {high:+.3g})"
-    if headline.better(low) and headline.better(high):
-        return f"better than {best} by {size} {interval}"
-    if not headline.better(low) and not headline.better(high):
-        return f"worse than {best} by {size} {interval}"
-    return f"no better than {best}: {size} {interval}"
+    units = "" if headline.units == "1" else f" {headline.units}"
+    if low <= 0 <= high:
+        return (
+            f"no better than {best}: {headline.long_name} differs by {own['difference']:+.2g}{units} "
+            f"({low:+.2g} to {high:+.2g}), an interval that holds zero"
+        )
+    word = "better" if headline.better(own["difference"]) else "worse"
+    move = "higher" if low > 0 else "lower"
+    near, far = sorted((abs(low), abs(high)))
+    return (
+        f"{word} than {best}: {headline.long_name} is {move} by {abs(own['difference']):.2g}{units} "
+        f"({near:.2g} to {far:.2g})"
+    )

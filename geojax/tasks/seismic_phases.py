@@ -23,7 +23,6 @@ from geojax.baselines.classifiers import FeatureClassifier
 from geojax.baselines.phase_features import phase_features
 from geojax.data import windows
 from geojax.data.windows import CLASSES
-from geojax.report import seismology
 from geojax.scores import classification
 from geojax.task import Examples, Outcome, Picture, Score, Settings, Task
 from geojax.training import augment
@@ -112,9 +111,7 @@ class SeismicPhases(Task[PhaseSettings]):
     ) -> nnx.Module:
         return models.load(name)(3, len(CLASSES), **sizes, rngs=rngs)
 
-    def loss(
-        self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: PhaseSettings
-    ) -> jax.Array:
+    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: PhaseSettings) -> jax.Array:
         if not training:
             return cross_entropy(model(_channels_last(batch.rows["window"])), batch.rows["label"])
         draw, drop = jax.random.split(key)
@@ -154,12 +151,16 @@ class SeismicPhases(Task[PhaseSettings]):
     ) -> xr.Dataset:
         counts = classification.confusion(examples.rows["label"], predictions.argmax(1), index["station"], CLASSES)
         block = index.drop_duplicates("station").set_index("station")["group"]
-        return counts.assign_coords(stratum=("group", block.loc[counts["group"].values].values)).to_dataset(name="counts")
+        return counts.assign_coords(stratum=("group", block.loc[counts["group"].values].values)).to_dataset(
+            name="counts"
+        )
 
     def score(self, statistics: xr.Dataset) -> xr.Dataset:
         return classification.precision_recall_f1(statistics["counts"])
 
     def pictures(self, outcome: Outcome) -> list[Picture]:
+        from geojax.report import seismology
+
         return seismology.phase_pictures(outcome, CLASSES)
 
 

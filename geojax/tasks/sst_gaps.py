@@ -19,7 +19,6 @@ from pydantic import Field
 from geojax import models
 from geojax.baselines import gap_filling
 from geojax.data import gaps
-from geojax.report import maps
 from geojax.scores import regression
 from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task
 
@@ -131,6 +130,8 @@ class SSTGaps(Task[GapSettings]):
         return xr.Dataset({"rmse": every, "rmse_by_coverage": regression.root_mean_square(statistics)})
 
     def pictures(self, outcome: Outcome) -> list[Picture]:
+        from geojax.report import maps
+
         return maps.gap_pictures(outcome)
 
 

@@ -23,9 +23,7 @@ def turn_and_flip(key: jax.Array, window: jax.Array) -> jax.Array:
     return turn(window, 2 * jnp.pi * angle) * jnp.where(sign < 0.5, -1.0, 1.0)
 
 
-def add_noise(
-    signal: jax.Array, noise: jax.Array, onset: jax.Array, span: int, snr_db: jax.Array
-) -> jax.Array:
+def add_noise(signal: jax.Array, noise: jax.Array, onset: jax.Array, span: int, snr_db: jax.Array) -> jax.Array:
     """Signal with noise at a ratio measured over `span` samples from `onset`; unit deviation over all components."""
     level = jax.lax.dynamic_slice(signal, (0, onset), (signal.shape[0], span)).std()
     mixed = signal + noise * (level / (noise.std() + 1e-6) * 10 ** (-snr_db / 20))

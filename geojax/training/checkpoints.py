@@ -19,7 +19,9 @@ class Checkpoints:
                 shutil.rmtree(other, ignore_errors=True)
         self.path = directory / key
         self.interval_s, self.saved = interval_s, time.monotonic()
-        self.manager = ocp.CheckpointManager(self.path, options=ocp.CheckpointManagerOptions(max_to_keep=1, create=True))
+        self.manager = ocp.CheckpointManager(
+            self.path, options=ocp.CheckpointManagerOptions(max_to_keep=1, create=True)
+        )
 
     def restore(self, like: Any) -> tuple[int, Any, list[dict[str, float]]] | None:
         """Epochs done, state and history of the last checkpoint, or None if there is none."""

@@ -92,7 +92,11 @@ def schedule(settings: Training, steps: int) -> optax.Schedule:
     total = settings.epochs * steps
     warm = min(max(1, round(settings.warmup * total)), total - 1) if total > 1 else 0
     return optax.warmup_cosine_decay_schedule(
-        0.0 if warm else settings.learning_rate, settings.learning_rate, warm, max(total, 2), settings.learning_rate / 100
+        0.0 if warm else settings.learning_rate,
+        settings.learning_rate,
+        warm,
+        max(total, 2),
+        settings.learning_rate / 100,
     )
 
 
@@ -118,7 +122,9 @@ def _start(create: Callable[[nnx.Rngs], nnx.Module], settings: Training, steps: 
     params, rest = (jax.tree.map(lambda *leaves: jnp.stack(leaves), *(m[i] for m in members)) for i in (1, 2))
     optimizer = jax.vmap(_optimizer(settings, steps).init)(params)
     average, *best = (jax.tree.map(jnp.copy, tree) for tree in (params, params, rest))
-    return members[0][0], State(params, average, rest, optimizer, tuple(best), jnp.full(settings.ensemble, jnp.inf, jnp.float32))
+    return members[0][0], State(
+        params, average, rest, optimizer, tuple(best), jnp.full(settings.ensemble, jnp.inf, jnp.float32)
+    )
 
 
 def _over_members(function: Callable[[Any], Any], members: Any) -> Any:
@@ -145,7 +151,9 @@ def _compile(graph: nnx.GraphDef, loss: Loss, settings: Training, steps: int) ->
         average = optax.incremental_update(params, average, 1 - settings.average)
         return (params, average, rest, moments), value
 
-    def epoch(state: State, number: jax.Array, train: Examples, validation: Examples) -> tuple[State, jax.Array, jax.Array]:
+    def epoch(
+        state: State, number: jax.Array, train: Examples, validation: Examples
+    ) -> tuple[State, jax.Array, jax.Array]:
         def member(own: tuple[State, jax.Array]) -> Any:
             state, seed = own
             key = jax.random.fold_in(jax.random.key(seed), number)

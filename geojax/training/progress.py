@@ -6,7 +6,8 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress as Bar, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
 from geojax.log import logger
 
@@ -40,7 +41,9 @@ class Progress:
         done = number - self.counted
         rate = self.examples * done / (now - self.counted_from) if done else 0.0
         left = (self.epochs - number - 1) * (now - self.counted_from) / done if done else float("nan")
-        text = f"epoch {number + 1}/{self.epochs}  loss {train:.4g}  validation {validation:.4g}  {rate:,.0f} examples/s"
+        text = (
+            f"epoch {number + 1}/{self.epochs}  loss {train:.4g}  validation {validation:.4g}  {rate:,.0f} examples/s"
+        )
         self.bar.update(self.job, completed=number + 1, description=text)
         if now - self.spoken > self.interval_s or number in (self.first, self.epochs - 1):
             self.spoken = now
