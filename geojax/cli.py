@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from geojax import ending, log, store, workflow
 from geojax.errors import UserError
@@ -38,6 +39,22 @@ def check(config: Directory = Path("config")) -> None:
 def scores() -> None:
     """Print the scores of the runs that have ended, and where the report is."""
     ending.show(workflow.read().runs)
+
+
+@app.command()
+def times() -> None:
+    """Print what each stage took when it last ran: jobs, seconds, most memory."""
+    table = Table("of", "stage", "jobs", "seconds", "most memory (MB)")
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for path in Path("logs").rglob("*.tsv"):
+        of, stage = ("all runs", *path.relative_to("logs").with_suffix("").parts[:2])[-2:]
+        row = dict(zip(*(line.split("\t") for line in path.read_text().splitlines()), strict=True))
+        memory = 0.0 if row["max_rss"] in ("-", "NA") else float(row["max_rss"])  # too short to be sampled
+        found.setdefault((of, stage), []).append((float(row["s"]), memory))
+    for (of, stage), jobs in sorted(found.items()):
+        seconds, memory = zip(*jobs, strict=True)
+        table.add_row(of, stage, str(len(jobs)), f"{sum(seconds):.1f}", f"{max(memory):.0f}")
+    console.print(table)
 
 
 @app.command()
