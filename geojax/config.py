@@ -1,6 +1,7 @@
 """What may stand in `config/datasets/*.yaml` and `config/runs/*.yaml`."""
 
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -104,6 +105,12 @@ class Scaling(Section):
     over: list[Name] = Field(description="dimensions that the statistics run over")
     reference: list[str] = Field(min_length=1, description="training parts: names or ranges such as 1991-2010")
 
+    @model_validator(mode="after")
+    def months_need_time(self) -> Self:
+        if self.center == "month" and "time" not in self.over:
+            raise ValueError("center: month takes means over time, so `over` must hold time")
+        return self
+
 
 class TimeSplit(Section):
     """Spans of time, both ends included; an open end takes whatever arrives later."""
@@ -116,7 +123,8 @@ class TimeSplit(Section):
 
     @model_validator(mode="after")
     def apart(self) -> Self:
-        if not self.train[0] < self.train[1] < self.validation[0] < self.validation[1] < self.test[0]:
+        ends = (*self.train, *self.validation, *(day for day in self.test if day is not None))
+        if any(later <= earlier for earlier, later in pairwise(ends)):
             raise ValueError("train, validation and test must follow one another without overlap")
         for earlier, later in ((self.train, self.validation), (self.validation, self.test)):
             gap = (later[0] - earlier[1]).days - 1
@@ -229,7 +237,7 @@ def load(kind: type[T], path: str | Path) -> T:
     except FileNotFoundError:
         near = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise UserError(f"{path}: there is no such file. Found beside it: {near}.") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: this is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: must hold settings as `key: value`, but holds {type(content).__name__}.")

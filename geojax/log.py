@@ -16,7 +16,7 @@ logger.propagate = False  # libraries that set up the root logger would say ever
 
 
 @contextlib.contextmanager
-def plainly(kind: type[Exception]) -> Iterator[None]:
+def plainly(kind: type[BaseException]) -> Iterator[None]:
     """Turn a UserError into `kind`, an exception that the caller's host shows without a traceback."""
     try:
         yield

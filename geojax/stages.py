@@ -104,7 +104,7 @@ def train_model(
     problem = _problem(parts, scaling, index, task, examples)
     settings = Training(**training)
     train, validation = problem.examples("train"), problem.examples("validation")
-    logger.info("%d training and %d validation examples", train.count, validation.count)
+    logger.info("%d training and %d validation examples", train.size, validation.size)
     # Digests of content, not the paths: a checkpoint belongs to what it was trained on.
     content = [store.read_json(path)["digest"] for path in (*parts, scaling, index)]
     key = store.digest_of([content, task, examples, model, training, code])[:16]

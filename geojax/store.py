@@ -4,9 +4,11 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,25 +28,29 @@ def write(dataset: xr.Dataset, path: str | Path, **facts: Any) -> None:
     facts : what else the manifest says, for instance the digests of the raw files
     """
     path = Path(path)
-    manifest = manifest_of(path)
-    beside = _beside(path)
     dataset = dataset.drop_encoding()
-    with warnings.catch_warnings():
-        # Consolidated metadata spare every reader a listing; the v3 specification has yet to name them.
-        warnings.filterwarnings("ignore", message="Consolidated metadata")
-        warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification")
-        dataset.to_zarr(beside, mode="w-", zarr_format=3, consolidated=True)
-    content = describe(dataset, beside) | facts
-    _replace(beside, path)
-    write_json(content, manifest)
+    with _beside(path) as beside:
+        with warnings.catch_warnings():
+            # Consolidated metadata spare every reader a listing; the v3 specification has yet to name them.
+            warnings.filterwarnings("ignore", message="Consolidated metadata")
+            warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification")
+            dataset.to_zarr(beside, mode="w-", zarr_format=3, consolidated=True)
+        content = describe(dataset, beside) | facts
+        # A store counts from its manifest on: never may the old one vouch for the new store.
+        manifest_of(path).unlink(missing_ok=True)
+        if path.exists():
+            path.rename(path.with_name(f".{path.name}.old.{os.getpid()}"))
+        beside.rename(path)
+    write_json(content, manifest_of(path))
 
 
 def read(path: str | Path) -> xr.Dataset:
     """Open the store X.zarr, named by itself or by X.manifest.json; arrays are read when they are used.
 
-    raises UserError : there is no store, or it cannot be read
+    raises UserError : there is no store, it lacks files or parts of them, or it cannot be read
     """
     path = beside(path, ".zarr")
+    _check_whole(path)
     try:
         return xr.open_zarr(path, consolidated=True, chunks=None)
     except (OSError, ValueError, KeyError) as error:
@@ -67,6 +73,7 @@ def describe(dataset: xr.Dataset, path: Path) -> dict[str, Any]:
         "digest": digest_of(files),
         "arrays": arrays,
         "files": files,
+        "bytes": sum(file.stat().st_size for file in _files(path)),
         "time_span": _time_span(dataset),
         "versions": {name: version(name) for name in ("geojax", "numpy", "xarray", "zarr")},
     }
@@ -122,10 +129,9 @@ def read_json(path: str | Path) -> dict[str, Any]:
 def write_bytes(content: bytes, path: str | Path) -> None:
     """Write a file, whole or not at all."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(content)
-    os.replace(beside, path)
+    with _beside(path) as beside:
+        beside.write_bytes(content)
+        os.replace(beside, path)
 
 
 def digest(path: str | Path) -> str:
@@ -144,21 +150,35 @@ def _files(path: Path) -> list[Path]:
     return sorted(p for p in path.rglob("*") if p.is_file() and p.name != ".snakemake_timestamp")
 
 
-def _beside(path: Path) -> Path:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.parent.mkdir(parents=True, exist_ok=True)
-    return beside
+def _check_whole(path: Path) -> None:
+    """Compare number and size of files with the manifest: a lost chunk would else be read as fill values."""
+    if not manifest_of(path).exists():
+        return
+    told = read_json(manifest_of(path))
+    found = _files(path)
+    size = sum(file.stat().st_size for file in found)
+    if (len(found), size) != (len(told["files"]), told.get("bytes", size)):
+        raise UserError(
+            f"{path}: must be a Zarr store of {len(told['files'])} files and {told.get('bytes')} bytes, as its manifest "
+            f"says, but has {len(found)} files and {size} bytes. Remove it and run snakemake again."
+        )
 
 
-def _replace(beside: Path, path: Path) -> None:
-    if path.exists():
-        old = path.with_name(f".{path.name}.old.{os.getpid()}")
-        path.rename(old)
-        beside.rename(path)
-        shutil.rmtree(old)
-    else:
-        beside.rename(path)
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A free name beside `path` to write to; what is left there, by this or by a killed writer, is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
+    try:
+        yield path.with_name(f".{path.name}.{os.getpid()}")
+    finally:
+        _sweep(path)
+
+
+def _sweep(path: Path) -> None:
+    for left in path.parent.iterdir():
+        if re.fullmatch(rf"\.{re.escape(path.name)}\.(old\.)?\d+", left.name):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def _time_span(dataset: xr.Dataset) -> list[str] | None:

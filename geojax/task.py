@@ -25,10 +25,10 @@ class Examples(NamedTuple):
     """Examples as arrays: `rows` (example, …) and what all of them share, such as a bank of noise."""
 
     rows: Arrays
-    shared: Arrays = {}
+    shared: Mapping[str, Any] = {}
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         return len(next(iter(self.rows.values())))
 
     def take(self, rows: Any) -> "Examples":
@@ -130,7 +130,7 @@ class Task(Generic[S]):
         """Predictions (example, …) of a batch, under jit; an ensemble's members are averaged."""
         raise NotImplementedError
 
-    def baselines(self, settings: S) -> dict[str, Baseline]:
+    def baselines(self, settings: S) -> Mapping[str, Baseline]:
         """Classical methods by the name that the report shows."""
         raise NotImplementedError
 

@@ -169,8 +169,10 @@ def check_inside(plan: Plan, directory: str | Path = "config") -> None:
 def check_once(plan: Plan, kept: str | Path = ".snakemake/geojax") -> None:
     """`check_inside`, unless this very configuration and code passed it before: it imports JAX, which takes seconds."""
     content = {name: plain(section) for each in (plan.runs, plan.datasets) for name, section in each.items()}
-    used = sorted({f"tasks.{run.task}" for run in plan.runs.values()} | {"models", "data.readers"})
-    mark = Path(kept) / _digest([content, code.digest("write_report", *used)])
+    used = {f"tasks.{run.task}" for run in plan.runs.values()} | {"models", "data.readers"}
+    used |= {f"models.{run.model.name}" for run in plan.runs.values()}
+    used |= {f"data.readers.{dataset.reader.name}" for dataset in plan.datasets.values()}
+    mark = Path(kept) / _digest([content, code.digest("write_report", *sorted(used))])
     if not mark.exists():
         check_inside(plan)
         mark.parent.mkdir(parents=True, exist_ok=True)

@@ -57,9 +57,9 @@ def made_section(gain: tuple[float, float, float], **changes: object) -> page.Se
 @pytest.mark.parametrize(
     ("gain", "word"),
     [
-        ((-0.02, -0.03, -0.01), "better than DINEOF by −0.02 K"),
-        ((0.02, 0.01, 0.03), "worse than DINEOF by +0.02 K"),
-        ((-0.02, -0.05, 0.01), "no better than DINEOF: −0.02 K"),
+        ((-0.02, -0.03, -0.01), "better than DINEOF: RMSE of hidden cells is lower by 0.02 K"),
+        ((0.02, 0.01, 0.03), "worse than DINEOF: RMSE of hidden cells is higher by 0.02 K"),
+        ((-0.02, -0.05, 0.01), "no better than DINEOF: RMSE of hidden cells differs by −0.02 K"),
     ],
 )
 def test_page_says_in_words_whether_the_model_won(gain, word):

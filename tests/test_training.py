@@ -61,7 +61,7 @@ def test_a_run_stopped_halfway_resumes_to_the_same_bits(examples, tmp_path):
     whole, history = fit(examples, tmp_path / "whole", epochs=6)
     seen = []
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     class Fragile(Checkpoints):
@@ -70,9 +70,9 @@ def test_a_run_stopped_halfway_resumes_to_the_same_bits(examples, tmp_path):
             self.manager.wait_until_finished()
             seen.append(epoch)
             if epoch == 3:
-                raise Killed
+                raise KilledError
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         loop.fit(Line, loss, examples, examples, settings(epochs=6), Fragile(tmp_path / "part", "key", 0.0))
     resumed, again = fit(examples, tmp_path / "part", epochs=6)
 
@@ -91,13 +91,9 @@ def test_members_of_an_ensemble_differ_and_each_equals_its_own_training(examples
 
 
 def test_early_stopping_ends_when_nothing_improves_and_keeps_the_best(examples, tmp_path):
-    rising = lambda model, batch, key, training: (
-        loss(model, batch, key, training)
-        if training
-        else jnp.sum(  # noqa: E731
-            model.linear.kernel[...] ** 2
-        )
-    )
+    def rising(model, batch, key, training):
+        return loss(model, batch, key, training) if training else jnp.sum(model.linear.kernel[...] ** 2)
+
     (params, _), history = fit(examples, tmp_path, loss=rising, epochs=50, patience=3, learning_rate=0.3)
 
     best = history.loc[history["validation_loss"].idxmin()]
@@ -107,7 +103,8 @@ def test_early_stopping_ends_when_nothing_improves_and_keeps_the_best(examples, 
 
 
 def test_a_loss_that_is_not_finite_stops_with_epoch_and_step(examples, tmp_path):
-    broken = lambda model, batch, key, training: loss(model, batch, key, training) / 0.0  # noqa: E731
+    def broken(model, batch, key, training):
+        return loss(model, batch, key, training) / 0.0
 
     with pytest.raises(UserError, match=r"finite.*epoch 0, step 0.*learning_rate"):
         fit(examples, tmp_path, loss=broken)
@@ -152,9 +149,9 @@ def test_weights_survive_the_store(examples, tmp_path):
     graph, read = weights.from_dataset(Line, store.read(tmp_path / "model.zarr"))
 
     predicted = loop.predict(graph, read, lambda model, batch: model(batch.rows["x"]), examples, batch=24)
-    members = [
-        examples.rows["x"] @ k + b for k, b in zip(best[0]["linear"]["kernel"][...], best[0]["linear"]["bias"][...])
-    ]
+    linear = best[0]["linear"]
+    pairs = zip(linear["kernel"][...], linear["bias"][...], strict=True)
+    members = [examples.rows["x"] @ kernel + bias for kernel, bias in pairs]
     np.testing.assert_allclose(predicted, np.mean(members, 0), rtol=1e-5, atol=1e-5)
 
 
@@ -162,7 +159,7 @@ def test_weights_of_another_model_are_refused(examples, tmp_path):
     best, _ = fit(examples, tmp_path, epochs=1)
     stored = weights.to_dataset(best).rename({"linear.kernel": "other"})
 
-    with pytest.raises(UserError, match="linear.kernel must have shape"):
+    with pytest.raises(UserError, match=r"linear\.kernel must have shape"):
         weights.from_dataset(Line, stored)
 
 

@@ -7,7 +7,7 @@ where a cell must be restored. What training shares: `months` (month, cell), `fo
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
@@ -29,6 +29,8 @@ class Climatology:
 
 class EOFRegression:
     """Ridge regression of the leading principal components on the observed cells."""
+
+    ridge: float  # chosen by `fit`
 
     def __init__(self, modes: int = 10, ridges: Sequence[float] = (1e-3, 0.1, 0.3, 1.0, 3.0, 10.0)) -> None:
         self.modes, self.ridges = modes, ridges
@@ -54,6 +56,8 @@ class DINEOF:
     The gappy months join the training months, and the whole is cut to its leading EOFs until the hidden cells
     settle. source : Beckers & Rixen (2003), doi:10.1175/1520-0426(2003)020<1839:ECADFF>2.0.CO;2
     """
+
+    modes: int  # chosen by `fit`
 
     def __init__(self, candidates: Sequence[int] = (6, 10, 15, 22), iterations: int = 25) -> None:
         self.candidates, self.iterations = candidates, iterations
@@ -86,7 +90,9 @@ class OptimalInterpolation:
     """
 
     # Lengths in degrees, deviations in K: where a first search over the same folds ended.
-    start = {"taper_x": 250, "taper_y": 55, "scale_x": 35, "scale_y": 17, "shrink": 0.12, "offset": 0.06, "noise": 0.09}
+    start: ClassVar[dict[str, float]] = {
+        "taper_x": 250, "taper_y": 55, "scale_x": 35, "scale_y": 17, "shrink": 0.12, "offset": 0.06, "noise": 0.09,
+    }  # fmt: skip
 
     def __init__(self, evaluations: int = 160) -> None:
         self.evaluations = evaluations

@@ -48,10 +48,15 @@ def selection(dataset_parts: dict[str, Any], part: str) -> dict[str, Any]:
 
 
 def expand(items: Iterable[str]) -> list[str]:
-    """Names, with each range such as 1991-2010 replaced by what it stands for."""
+    """Names, with each range such as 1991-2010 replaced by what it stands for.
+
+    raises UserError : a range runs backwards
+    """
     every: list[str] = []
     for item in items:
         if ends := re.fullmatch(r"(\d+)-(\d+)", item):
+            if int(ends[2]) < int(ends[1]):
+                raise UserError(f"{item}: a range must run upwards; write {ends[2]}-{ends[1]}.")
             width = len(ends[1])
             every += [str(n).zfill(width) for n in range(int(ends[1]), int(ends[2]) + 1)]
         else:
@@ -65,7 +70,8 @@ def reference(dataset: Dataset) -> list[str]:
     raises UserError : the config names a part that the dataset does not have
     """
     known = names(dataset)
-    wanted = expand(dataset.scaling.reference)
+    items = [[item] if item in known else expand([item]) for item in dataset.scaling.reference]
+    wanted = list(dict.fromkeys(part for item in items for part in item))  # each weighs once
     if absent := [part for part in wanted if part not in known]:
         raise UserError(
             f"scaling: reference: {', '.join(absent[:5])} must be parts of the dataset, but its parts are "

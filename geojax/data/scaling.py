@@ -13,8 +13,14 @@ def moments(part: xr.Dataset, section: dict[str, Any]) -> xr.Dataset:
     """Count, sum and sum of squares of each scaled variable, float64, over the dimensions `over`.
 
     section : the dataset's section `scaling`; with `center: month` each calendar month stands by itself
+    raises UserError : no variable has these dimensions
     """
     scaled = part[[name for name in part.data_vars if set(section["over"]) <= set(part[name].dims)]].astype("float64")
+    if not scaled.data_vars:
+        raise UserError(
+            f"scaling: over: no variable lies on {', '.join(section['over'])}; the dimensions are "
+            f"{', '.join(map(str, part.dims))}. Correct `scaling: over`."
+        )
     if section["center"] == "month":
         months = [_sums(scaled.isel(time=scaled["time"].dt.month.values == m), section["over"]) for m in range(1, 13)]
         return xr.concat(months, xr.DataArray(np.arange(1, 13), dims="month", name="month"))
@@ -49,7 +55,7 @@ def _exact_sum(*arrays: np.ndarray) -> np.ndarray:
 def fit(merged: xr.Dataset, section: dict[str, Any]) -> xr.Dataset:
     """Centre `{variable}_center` and spread `{variable}_spread` from merged moments.
 
-    raises UserError : a calendar month has no value in the reference parts
+    raises UserError : a calendar month has no value in the reference parts, or nothing varies in them
     """
     fitted = {}
     for name, moment in merged.data_vars.items():
@@ -60,7 +66,10 @@ def fit(merged: xr.Dataset, section: dict[str, Any]) -> xr.Dataset:
         mean = total / known
         center = xr.zeros_like(mean) if section["center"] == "none" else mean
         fitted[f"{name}_center"] = center
-        fitted[f"{name}_spread"] = _spread(count, square, mean, center, section["spread"])
+        spread = _spread(count, square, mean, center, section["spread"])
+        if not (spread > 0).any():
+            raise UserError(f"scaling: {name}: must vary in the reference parts, but is constant or missing in all.")
+        fitted[f"{name}_spread"] = spread
     return xr.Dataset(fitted).astype("float32")
 
 
@@ -73,7 +82,7 @@ def _spread(
     about = (square - 2 * center * mean * count + center**2 * count).fillna(0).clip(min=0)
     along = list(about.dims) if kind == "all" else [d for d in ("month",) if d in about.dims]
     total = count.sum(along)
-    return np.sqrt(about.sum(along) / total.where(total > 0))
+    return xr.ufuncs.sqrt(about.sum(along) / total.where(total > 0))
 
 
 def apply(part: xr.Dataset, fitted: xr.Dataset) -> xr.Dataset:
@@ -89,7 +98,8 @@ def apply(part: xr.Dataset, fitted: xr.Dataset) -> xr.Dataset:
         values = values.transpose(*part[name].dims).astype("float32")
         attributes = {key: value for key, value in part[name].attrs.items() if key not in ("units", "standard_name")}
         source = {"units": "1", "scaled_from": str(name), "original_units": part[name].attrs.get("units", "1")}
-        scaled[name] = values.assign_attrs(attributes | source)
+        values.attrs = attributes | source
+        scaled[name] = values
     return scaled
 
 

@@ -1,5 +1,6 @@
 """Which examples train, validate and test a model, and the audit that nothing leaks between them."""
 
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -46,7 +47,8 @@ def audit(index: pd.DataFrame, split: dict[str, Any], reference: list[str]) -> l
     for group, splits in index.groupby("group")["split"].unique().items():
         if len(splits) > 1:
             leaks.append(f"group {group} stands in {' and '.join(sorted(splits))}")
-    outside = index[index["part"].isin(reference) & (index["split"] != "train")]["part"].unique()
+    inside = {part for part, splits in index.groupby("part")["split"].unique().items() if list(splits) == ["train"]}
+    outside = [part for part in reference if part not in inside]
     leaks += [f"part {part} is a reference of the scaling but not in the training split" for part in outside]
     if split["by"] == "time":
         leaks += _embargo(index, split.get("embargo_days", 0))
@@ -62,7 +64,7 @@ def _embargo(index: pd.DataFrame, days: int) -> list[str]:
     spans = {name: (rows["time"].min(), rows["time"].max()) for name, rows in index.groupby("split")}
     ordered = sorted(spans, key=lambda name: spans[name][0])
     leaks = []
-    for earlier, later in zip(ordered, ordered[1:], strict=False):
+    for earlier, later in pairwise(ordered):
         gap = spans[later][0] - spans[earlier][1]
         if gap <= pd.Timedelta(days=days):
             leaks.append(f"{gap.days} days lie between {earlier} and {later}; more than {days} are required")

@@ -18,6 +18,9 @@ from geojax.errors import UserError
 class Held:
     """Inert stand-in: keeps constructor arguments and state, and does nothing with them."""
 
+    args: tuple[Any, ...]
+    state: Any
+
     def __new__(cls, *args: Any) -> "Held":
         held = object.__new__(cls)
         held.args, held.state = args, {}
@@ -60,7 +63,7 @@ SAMPLE_CODES = ("i1", "i2", "i4", "i8", "f4", "f8")  # dtype codes a trace may h
 _STAND_INS = {name: type(name[1], (Held,), {}) for name in ADMITTED}
 
 
-class RefusedPickle(UserError):
+class RefusedPickleError(UserError):
     """The pickle names something outside the list, or holds what a Stream does not."""
 
 
@@ -73,7 +76,7 @@ class StreamUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> type[Held]:
         if (module, name) not in ADMITTED:
-            raise RefusedPickle(
+            raise RefusedPickleError(
                 f"{self._path}: the pickle asks for {module}.{name}, which a pickled ObsPy "
                 "Stream of float or integer samples does not need. Nothing of it was run. Do "
                 "not load the file by other means: ask its source for miniSEED or SAC, or, if "
@@ -82,7 +85,7 @@ class StreamUnpickler(pickle.Unpickler):
         return _STAND_INS[module, name]
 
     def persistent_load(self, pid: Any) -> NoReturn:
-        raise RefusedPickle(f"{self._path}: persistent id {pid!r} refused; ask for miniSEED.")
+        raise RefusedPickleError(f"{self._path}: persistent id {pid!r} refused; ask for miniSEED.")
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def _samples(array: Any, path: str | Path) -> np.ndarray:
         # A copy: the pickle's bytes are read-only.
         return np.frombuffer(raw, np.dtype(order + code), count=shape[0]).copy()
     except (AttributeError, IndexError, TypeError, ValueError) as error:
-        raise RefusedPickle(
+        raise RefusedPickleError(
             f"{path}: trace data are not a 1-D float or integer array ({error}); "
             "object arrays are never read. Ask for miniSEED."
         ) from error
@@ -140,13 +143,13 @@ def _trace(held: Any, path: str | Path) -> PickledTrace:
 
 
 def read_pickled_stream(path: str | Path) -> list[PickledTrace]:
-    """List of `PickledTrace` in the file's order.  Raises `RefusedPickle` on any other pickle."""
+    """List of `PickledTrace` in the file's order.  Raises `RefusedPickleError` on any other pickle."""
     with Path(path).open("rb") as file:
         try:
             stream = StreamUnpickler(file, path).load()
         except (pickle.UnpicklingError, EOFError, AttributeError, TypeError) as error:
-            raise RefusedPickle(f"{path}: not a readable pickle ({error})") from error
+            raise RefusedPickleError(f"{path}: not a readable pickle ({error})") from error
     try:
         return [_trace(held, path) for held in stream.state["traces"]]
     except (AttributeError, KeyError, TypeError) as error:
-        raise RefusedPickle(f"{path}: not a pickled ObsPy Stream ({error!r})") from error
+        raise RefusedPickleError(f"{path}: not a pickled ObsPy Stream ({error!r})") from error

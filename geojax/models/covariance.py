@@ -66,7 +66,8 @@ def analyse(
     """Conditional mean (month, cell) and standard deviation (cell,) at all cells given the observed ones.
 
     covariance : (cell, cell); noise : (cell,); fields : (month, cell); hidden : (cell,), True where not observed.
-    No gradient flows through the deviation. Hidden cells enter as rows and columns of the identity, so that every gap has the same shape.
+    No gradient flows through the deviation. Hidden cells enter as rows and columns of the identity, so that every
+    gap has the same shape.
     source : Gandin (1963); Bretherton et al. (1976), doi:10.1016/0011-7471(76)90001-2
     """
     seen = jnp.where(hidden, 0.0, 1.0)

@@ -1,5 +1,7 @@
 """U-Net: fields in, fields out, at every scale between."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -18,7 +20,7 @@ class UNet(nnx.Module):
         self.depth = depth
         widths = [width] + [2 * width] * depth
         self.enter = Convolution(inputs, width, (3, 3), rngs=rngs)
-        self.down = nnx.List([Convolution(a, b, (3, 3), rngs=rngs) for a, b in zip(widths, widths[1:], strict=False)])
+        self.down = nnx.List([Convolution(a, b, (3, 3), rngs=rngs) for a, b in pairwise(widths)])
         self.up = nnx.List(
             [Convolution(widths[i] + widths[i + 1], widths[i], (3, 3), rngs=rngs) for i in reversed(range(depth))]
         )

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from geojax.task import Outcome
 
@@ -12,7 +13,7 @@ class Fields:
     def __init__(self, outcome: Outcome) -> None:
         rows, scaling = outcome.examples.rows, outcome.scaling
         name = next(str(v) for v in scaling.data_vars if str(v).endswith("_center")).removesuffix("_center")
-        known = np.isfinite(scaling[f"{name}_center"]).all("month").values
+        known = xr.ufuncs.isfinite(scaling[f"{name}_center"]).all("month").values
         self.ocean = known & (scaling[f"{name}_spread"] > 0).values  # the cells, as in the task's examples
         self.lat, self.lon = scaling["lat"].values, scaling["lon"].values
         self.truth, self.hidden, self.coverage = rows["fields"], rows["hidden"], rows["coverage"]

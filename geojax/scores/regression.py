@@ -28,4 +28,4 @@ def root_mean_square(statistics: xr.Dataset) -> xr.DataArray:
 
     statistics : as from `squared_error`, summed over what belongs together
     """
-    return np.sqrt(statistics["square"] / statistics["weight"])
+    return xr.ufuncs.sqrt(statistics["square"] / statistics["weight"])

@@ -60,7 +60,7 @@ class SeismicPhases(Task[PhaseSettings]):
     groups = "stations, within each test block"
 
     def index(self, part: xr.Dataset, settings: PhaseSettings) -> pd.DataFrame:
-        content = [hashlib.sha256(np.ascontiguousarray(w)).hexdigest() for w in part["waveform"].values]
+        content = [hashlib.sha256(w.tobytes()).hexdigest() for w in part["waveform"].values]
         return pd.DataFrame(
             {
                 "position": np.arange(part.sizes["station"]),
@@ -172,7 +172,7 @@ def _channels_last(window: jax.Array) -> jax.Array:
 
 
 def _fresh_window(
-    settings: PhaseSettings, shared: dict[str, jax.Array], key: jax.Array, row: dict[str, jax.Array]
+    settings: PhaseSettings, shared: Mapping[str, jax.Array], key: jax.Array, row: dict[str, jax.Array]
 ) -> jax.Array:
     """A window (3, sample) of a row's station and class: new start, lender, noise level and azimuth."""
     keys = jax.random.split(key, 6)

@@ -68,7 +68,8 @@ class SSTGaps(Task[GapSettings]):
         self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: GapSettings
     ) -> Examples:
         name = settings.variable
-        ocean = np.isfinite(scaling[f"{name}_center"]).all("month").values & (scaling[f"{name}_spread"] > 0).values
+        known = xr.ufuncs.isfinite(scaling[f"{name}_center"]).all("month").values
+        ocean = known & (scaling[f"{name}_spread"] > 0).values
         spread = np.broadcast_to(scaling[f"{name}_spread"].values, ocean.shape)[ocean]
         years = {part: parts[part][name].values[:, ocean] * spread for part in index["part"].unique()}
         hidden = np.stack([_gap(ocean, row, settings) for row in index.itertuples()])
@@ -109,7 +110,7 @@ class SSTGaps(Task[GapSettings]):
         rows = jnp.nan_to_num(batch.rows["fields"]), batch.rows["hidden"]
         return jax.lax.map(lambda row: model(*row).corrected, rows)
 
-    def baselines(self, settings: GapSettings) -> dict[str, Baseline]:
+    def baselines(self, settings: GapSettings) -> Mapping[str, Baseline]:
         return {
             "climatology": gap_filling.Climatology(),
             "EOF regression": gap_filling.EOFRegression(modes=10),
@@ -164,7 +165,9 @@ def _cross_fitted(years: dict[str, np.ndarray], blocks: list[np.ndarray]) -> dic
     return {"blocks": blocks_of, "samples": np.stack(samples).astype("float32"), "months": months}
 
 
-def _row_error(model: Any, row: dict[str, jax.Array], shared: dict[str, jax.Array], settings: GapSettings) -> jax.Array:
+def _row_error(
+    model: Any, row: dict[str, jax.Array], shared: Mapping[str, jax.Array], settings: GapSettings
+) -> jax.Array:
     """Error of one gap over its held block: the analysis by its own, the network by what the analysis leaves."""
     fields, hidden, weight = shared["blocks"][row["fold"]], row["hidden"], shared["weight"]
     analysis, deviation = model.analyse(shared["samples"][row["fold"]], fields, hidden)

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 
 def cut(waveforms: jax.Array, station: jax.Array, start: jax.Array, samples: int) -> jax.Array:
@@ -10,7 +11,7 @@ def cut(waveforms: jax.Array, station: jax.Array, start: jax.Array, samples: int
     return window - window.mean(1, keepdims=True)
 
 
-def turn(window: jax.Array, angle: jax.Array | float) -> jax.Array:
+def turn(window: jax.Array, angle: ArrayLike) -> jax.Array:
     """Horizontals (first two of (…, 3, sample)) turned by `angle` in radians."""
     c, s = jnp.cos(angle), jnp.sin(angle)
     north, east, vertical = (window[..., i, :] for i in range(3))

@@ -17,6 +17,7 @@ from geojax.task import Examples
 from geojax.training.checkpoints import Checkpoints
 from geojax.training.progress import Progress
 
+Create = Callable[[nnx.Rngs], nnx.Module]
 Loss = Callable[[Any, Any, jax.Array, bool], jax.Array]
 
 
@@ -32,12 +33,7 @@ class State(NamedTuple):
 
 
 def fit(
-    create: Callable[[nnx.Rngs], nnx.Module],
-    loss: Loss,
-    train: Examples,
-    validation: Examples,
-    settings: Training,
-    checkpoints: Checkpoints,
+    create: Create, loss: Loss, train: Examples, validation: Examples, settings: Training, checkpoints: Checkpoints
 ) -> tuple[Any, pd.DataFrame]:
     """Train an ensemble and keep each member's best epoch on the validation examples.
 
@@ -79,11 +75,9 @@ def predict(
     def of_batch(members: Any, rows: Examples) -> jax.Array:
         return jnp.mean(_over_members(lambda m: function(nnx.merge(graph, *m), rows), members), axis=0)
 
-    count = examples.count
-    pieces = []
-    for start in range(0, count, batch):
-        rows = np.minimum(np.arange(start, start + batch), count - 1)  # one shape, so one compilation
-        pieces.append(np.asarray(of_batch(best, examples.take(rows))))
+    count = examples.size
+    batches = (np.minimum(np.arange(i, i + batch), count - 1) for i in range(0, count, batch))  # of one shape
+    pieces = [np.asarray(of_batch(best, examples.take(rows))) for rows in batches]
     return np.concatenate(pieces)[:count]
 
 
@@ -91,13 +85,8 @@ def schedule(settings: Training, steps: int) -> optax.Schedule:
     """Linear warm-up, then a cosine to 1 % of the learning rate."""
     total = settings.epochs * steps
     warm = min(max(1, round(settings.warmup * total)), total - 1) if total > 1 else 0
-    return optax.warmup_cosine_decay_schedule(
-        0.0 if warm else settings.learning_rate,
-        settings.learning_rate,
-        warm,
-        max(total, 2),
-        settings.learning_rate / 100,
-    )
+    rate = settings.learning_rate
+    return optax.warmup_cosine_decay_schedule(0.0 if warm else rate, rate, warm, max(total, 2), rate / 100)
 
 
 def _optimizer(settings: Training, steps: int) -> optax.GradientTransformation:
@@ -108,7 +97,7 @@ def _optimizer(settings: Training, steps: int) -> optax.GradientTransformation:
 
 
 def _steps(train: Examples, settings: Training) -> int:
-    count = train.count
+    count = train.size
     if count < settings.batch_size:
         raise UserError(
             f"training: batch_size must not exceed the {count} training examples, but is {settings.batch_size}. "
@@ -117,14 +106,13 @@ def _steps(train: Examples, settings: Training) -> int:
     return settings.steps or count // settings.batch_size
 
 
-def _start(create: Callable[[nnx.Rngs], nnx.Module], settings: Training, steps: int) -> tuple[nnx.GraphDef, State]:
+def _start(create: Create, settings: Training, steps: int) -> tuple[nnx.GraphDef, State]:
     members = [nnx.split(create(nnx.Rngs(settings.seed + m)), nnx.Param, ...) for m in range(settings.ensemble)]
     params, rest = (jax.tree.map(lambda *leaves: jnp.stack(leaves), *(m[i] for m in members)) for i in (1, 2))
     optimizer = jax.vmap(_optimizer(settings, steps).init)(params)
     average, *best = (jax.tree.map(jnp.copy, tree) for tree in (params, params, rest))
-    return members[0][0], State(
-        params, average, rest, optimizer, tuple(best), jnp.full(settings.ensemble, jnp.inf, jnp.float32)
-    )
+    best_loss = jnp.full(settings.ensemble, jnp.inf, jnp.float32)
+    return members[0][0], State(params, average, rest, optimizer, tuple(best), best_loss)
 
 
 def _over_members(function: Callable[[Any], Any], members: Any) -> Any:
@@ -160,11 +148,12 @@ def _compile(graph: nnx.GraphDef, loss: Loss, settings: Training, steps: int) ->
             order = _order(key, train, settings, steps)
             keys = jax.random.split(jax.random.fold_in(key, 1), steps)
             carry, losses = jax.lax.scan(lambda c, now: step(c, now, train), tuple(state[:4]), (order, keys))
-            _, average, rest, _ = carry
+            params, average, rest, moments = carry
             value = loss(nnx.merge(graph, average, rest, copy=True), validation, jax.random.key(0), False)
             better = value < state.best_loss
             best = jax.tree.map(lambda new, old: jnp.where(better, new, old), (average, rest), state.best)
-            return State(*carry, best, jnp.where(better, value, state.best_loss)), losses, value
+            best_loss = jnp.where(better, value, state.best_loss)
+            return State(params, average, rest, moments, best, best_loss), losses, value
 
         seeds = settings.seed + jnp.arange(settings.ensemble)
         return _over_members(member, (state, seeds))
@@ -174,7 +163,7 @@ def _compile(graph: nnx.GraphDef, loss: Loss, settings: Training, steps: int) ->
 
 def _order(key: jax.Array, train: Examples, settings: Training, steps: int) -> jax.Array:
     """Rows (step, batch) of an epoch: each pass visits every example at most once."""
-    count = train.count
+    count = train.size
     kept = count // settings.batch_size * settings.batch_size
     wanted = steps * settings.batch_size
     passes = [jax.random.permutation(k, count)[:kept] for k in jax.random.split(key, -(-wanted // kept))]

@@ -1,0 +1,130 @@
+"""Which parts a dataset has, and which raw data each of them takes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geojax.config import Dataset, FilesSource
+from geojax.data import parts
+from geojax.errors import UserError
+
+
+def by_file(dataset, folder, pattern="sst_{part}.nc"):
+    return dataset | {"source": {"kind": "files", "pattern": f"{folder}/{pattern}"}, "parts": {"by": "file"}}
+
+
+@given(first=st.integers(0, 300), count=st.integers(1, 50), width=st.integers(1, 6))
+def test_a_range_stands_for_every_number_in_it_at_the_width_of_its_start(first, count, width):
+    start = str(first).zfill(width)
+
+    found = parts.expand([f"{start}-{first + count - 1}"])
+
+    assert found == [f"{n:0{len(start)}d}" for n in range(first, first + count)]
+
+
+def test_what_is_no_range_stands_for_itself_and_order_is_kept():
+    assert parts.expand(["b", "07-09", "1-a", "x-2", "a"]) == ["b", "07", "08", "09", "1-a", "x-2", "a"]
+
+
+def test_a_range_that_runs_backwards_is_refused_rather_than_empty():
+    with pytest.raises(UserError, match="2010-1991: a range must run upwards"):
+        parts.expand(["2010-1991"])
+
+
+def test_parts_by_year_are_all_years_from_first_to_last(dataset):
+    assert parts.names(Dataset.model_validate(dataset)) == [str(year) for year in range(1991, 2001)]
+
+
+def test_parts_by_station_are_the_blocks_in_the_order_of_the_configuration(dataset):
+    dataset["parts"] = {"by": "station", "blocks": {"west": ["1001-1003"], "east": ["2001"]}}
+
+    assert parts.names(Dataset.model_validate(dataset)) == ["west", "east"]
+
+
+def test_parts_by_file_are_what_stands_in_the_place_of_part(dataset, tmp_path):
+    for name in ("sst_1992.nc", "sst_1991-b.nc", "sst_x.y.nc", "sst_1993.txt", "tos_1994.nc"):
+        (tmp_path / name).touch()
+    content = Dataset.model_validate(by_file(dataset, tmp_path))
+
+    assert parts.names(content) == ["1991-b", "1992", "x.y"]
+    assert parts.files(content.source)["x.y"] == f"{tmp_path}/sst_x.y.nc"
+
+
+def test_the_part_may_stand_in_the_name_of_a_folder(tmp_path):
+    for year in (1991, 1992):
+        (tmp_path / str(year)).mkdir()
+        (tmp_path / str(year) / "sst.nc").touch()
+    source = FilesSource(kind="files", pattern=f"{tmp_path}/{{part}}/sst.nc")
+
+    assert sorted(parts.files(source)) == ["1991", "1992"]
+
+
+def test_characters_that_a_shell_would_expand_stand_for_themselves(tmp_path):
+    folder = tmp_path / "archive [v1] *"
+    folder.mkdir()
+    (folder / "sst_1991.nc").touch()
+    (tmp_path / "archive 1 x").mkdir()
+    (tmp_path / "archive 1 x" / "sst_1992.nc").touch()
+
+    assert list(parts.files(FilesSource(kind="files", pattern=f"{folder}/sst_{{part}}.nc"))) == ["1991"]
+
+
+def test_a_new_file_is_a_new_part_and_leaves_the_others(dataset, tmp_path):
+    (tmp_path / "sst_1991.nc").touch()
+    content = Dataset.model_validate(by_file(dataset, tmp_path))
+    before = parts.names(content)
+    (tmp_path / "sst_1992.nc").touch()
+
+    assert parts.names(content) == [*before, "1992"]
+
+
+def test_a_pattern_that_no_file_matches_is_refused(dataset, tmp_path):
+    with pytest.raises(UserError, match=r"sst_\{part\}\.nc: no file matches"):
+        parts.names(Dataset.model_validate(by_file(dataset, tmp_path)))
+
+
+def test_a_file_whose_part_could_not_name_a_store_is_refused(tmp_path):
+    (tmp_path / "sst_a b.nc").touch()
+
+    with pytest.raises(UserError, match=r"sst_a b\.nc: a part's name takes letters"):
+        parts.files(FilesSource(kind="files", pattern=f"{tmp_path}/sst_{{part}}.nc"))
+
+
+def test_a_year_takes_that_year_a_block_its_stations_and_a_file_all():
+    blocks = {"west": ["1001-1003", "A"], "east": ["2001"]}
+
+    assert parts.selection({"by": "year", "first": 1991, "last": 2000}, "1995") == {"year": 1995}
+    assert parts.selection({"by": "station", "blocks": blocks}, "west") == {"stations": {"1001", "1002", "1003", "A"}}
+    assert parts.selection({"by": "file"}, "anything") == {}
+
+
+def test_the_reference_is_what_its_ranges_stand_for(dataset):
+    dataset["scaling"]["reference"] = ["1991-1993", "1995"]
+
+    assert parts.reference(Dataset.model_validate(dataset)) == ["1991", "1992", "1993", "1995"]
+
+
+def test_a_part_named_twice_weighs_once_in_the_reference(dataset):
+    dataset["scaling"]["reference"] = ["1991-1993", "1992-1994", "1991"]
+
+    assert parts.reference(Dataset.model_validate(dataset)) == ["1991", "1992", "1993", "1994"]
+
+
+@pytest.mark.parametrize("name", ["2010-01", "2001-2010"])
+def test_a_part_whose_own_name_looks_like_a_range_can_be_a_reference(dataset, tmp_path, name):
+    (tmp_path / f"sst_{name}.nc").touch()
+    dataset["scaling"]["reference"] = [name]
+
+    assert parts.reference(Dataset.model_validate(by_file(dataset, tmp_path))) == [name]
+
+
+def test_a_reference_that_is_no_part_is_refused_with_the_parts_there_are(dataset):
+    dataset["scaling"]["reference"] = ["1989-1992"]
+
+    with pytest.raises(UserError, match=r"reference: 1989, 1990 must be parts .* 1991 … 2000 \(10 in all\)"):
+        parts.reference(Dataset.model_validate(dataset))
+
+
+@given(st.from_regex(r"[A-Za-z0-9_.-]+", fullmatch=True).filter(lambda s: not s.endswith((".zarr", ".json"))))
+def test_a_store_and_its_manifest_know_their_part(part):
+    assert parts.stem(f"data/d/parts/{part}.zarr") == parts.stem(f"data/d/parts/{part}.manifest.json") == part

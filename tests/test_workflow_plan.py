@@ -1,0 +1,251 @@
+"""What the rules ask of the configuration: names checked, files named, digests that follow what is used."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from geojax import code, workflow
+from geojax.errors import UserError
+
+
+class Wildcards(dict):
+    """As Snakemake hands them over: by attribute and by `get`."""
+
+    __getattr__ = dict.__getitem__
+
+
+def refusal(configure, inside: bool = False) -> str:
+    """What a user is told of the configuration, without the folder it lies in."""
+    folder = configure()
+    with pytest.raises(UserError) as caught:
+        plan = workflow.read(folder)
+        assert inside, "must already be refused without importing tasks, models or readers"
+        workflow.check_inside(plan, folder)
+    return str(caught.value).replace(f"{folder}/", "")
+
+
+def test_the_shipped_configuration_is_in_order_to_the_last_setting():
+    plan = workflow.read(ROOT / "config")
+
+    workflow.check_inside(plan, ROOT / "config")
+
+    assert set(plan.runs) == {path.stem for path in (ROOT / "config" / "runs").glob("*.yaml")}
+    assert set(plan.datasets) == {run.dataset for run in plan.runs.values()}
+
+
+def test_planning_imports_nothing_heavy():
+    heavy = ("jax", "flax", "xarray", "zarr", "pandas", "matplotlib", "obspy", "sklearn", "scipy", "numpy")
+    script = f"import sys; from geojax import ending, workflow; print([m for m in {heavy!r} if m in sys.modules])"
+
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", ["task", "model"])
+def test_an_unknown_task_or_model_is_answered_with_those_there_are(configure, run, kind):
+    if kind == "task":
+        run["task"] = "sst_gap"
+    else:
+        run["model"]["name"] = "unett"
+
+    told = refusal(configure)
+
+    assert told.startswith(f"runs/gaps.yaml: {kind}: there is no `{'sst_gap' if kind == 'task' else 'unett'}`.")
+    assert {"task": "seismic_phases, sst_gaps", "model": "cnn, gap_filler"}[kind] in told
+
+
+def test_what_merely_lies_among_the_models_is_no_model(configure, run):
+    run["model"]["name"] = "layers"  # a module of geojax.models, but it ends in no MODEL
+
+    assert "there is no `layers`" in refusal(configure)
+
+
+def test_an_unknown_reader_is_answered_with_those_there_are(configure, dataset):
+    dataset["reader"]["name"] = "grib"
+
+    told = refusal(configure)
+
+    assert told == "datasets/fields.yaml: reader: name: there is no `grib`. There are: netcdf, pickled_stream."
+
+
+def test_an_unknown_dataset_is_answered_with_those_there_are(configure, run):
+    run["dataset"] = "feilds"
+
+    assert refusal(configure) == "datasets/feilds.yaml: there is no such file. Found beside it: fields."
+
+
+def test_a_reference_that_names_an_absent_part_is_refused(configure, dataset):
+    dataset["scaling"]["reference"] = ["1989-1996"]
+
+    told = refusal(configure)
+
+    assert told.startswith("datasets/fields.yaml: scaling: reference: 1989, 1990 must be parts of the dataset")
+    assert "1991 … 2000 (10 in all)" in told
+
+
+def test_a_dataset_that_no_run_uses_is_not_read(configure):
+    folder = configure()
+    (folder / "datasets" / "broken.yaml").write_text("not: [a dataset")
+
+    assert set(workflow.read(folder).datasets) == {"fields"}
+
+
+def test_only_the_runs_asked_for_are_read(configure):
+    folder = configure()
+    (folder / "runs" / "broken.yaml").write_text("not: [a run")
+    text = (folder / "runs" / "gaps.yaml").read_text()
+    (folder / "runs" / "other.yaml").write_text(text)
+
+    assert set(workflow.read(folder, only="gaps").runs) == {"gaps"}
+    assert set(workflow.read(folder, only="other, gaps").runs) == {"gaps", "other"}
+    with pytest.raises(UserError, match=r"runs=gap: there is no .*/runs/gap\.yaml\. Runs: broken, gaps, other\."):
+        workflow.read(folder, only="gap")
+
+
+def test_a_folder_without_runs_is_refused(tmp_path):
+    with pytest.raises(UserError, match="must hold at least one run"):
+        workflow.read(tmp_path)
+
+
+def test_an_unknown_setting_of_the_task_is_refused_with_the_nearest_known(configure, run):
+    run["examples"] = {"coverage": [0.5]}
+
+    told = refusal(configure, inside=True)
+
+    assert told == "runs/gaps.yaml: examples: no setting `coverage`. Did you mean coverages?"
+
+
+def test_an_unknown_size_of_the_model_is_refused_with_the_nearest_known(configure, run):
+    run["model"]["wdith"] = 8
+
+    told = refusal(configure, inside=True)
+
+    assert told == "runs/gaps.yaml: model: no setting `wdith`. Did you mean width?"
+
+
+def test_a_size_of_the_wrong_type_is_refused(configure, run):
+    run["model"]["width"] = "broad"
+
+    told = refusal(configure, inside=True)
+
+    assert told.startswith("runs/gaps.yaml: model: `width`: ")
+    assert "(came: 'broad')" in told
+
+
+def test_a_model_that_the_task_does_not_take_is_refused(configure, run):
+    run["model"] = {"name": "cnn"}
+
+    assert refusal(configure, True) == "runs/gaps.yaml: model: name: sst_gaps takes gap_filler, not cnn."
+
+
+def test_an_option_that_the_reader_does_not_take_is_refused(configure, dataset):
+    dataset["reader"]["options"] = {"engine": "h5"}
+
+    told = refusal(configure, inside=True)
+
+    assert told.startswith("datasets/fields.yaml: reader: options: no setting `engine`.")
+
+
+def test_what_was_checked_is_not_checked_again_until_it_changes(configure, run, tmp_path, monkeypatch):
+    checked = []
+    monkeypatch.setattr(workflow, "check_inside", lambda plan: checked.append(plan))
+
+    for width in (4, 4, 8, 4):
+        run["model"]["width"] = width
+        workflow.check_once(workflow.read(configure()), tmp_path / "kept")
+
+    assert [plan.runs["gaps"].model.sizes["width"] for plan in checked] == [4, 8]
+
+
+@pytest.mark.parametrize("module", ["tasks/sst_gaps.py", "models/gap_filler.py", "data/readers/netcdf.py"])
+def test_what_was_checked_is_checked_again_when_that_which_knows_the_settings_changes(
+    configure, tmp_path, monkeypatch, package, module
+):
+    checked = []
+    monkeypatch.setattr(workflow, "check_inside", checked.append)
+    plan = workflow.read(configure())
+    workflow.check_once(plan, tmp_path / "kept")
+
+    (package / module).write_text((package / module).read_text() + "\n# edited\n")
+    code._reached.cache_clear()
+    workflow.check_once(plan, tmp_path / "kept")
+
+    assert len(checked) == 2
+
+
+def test_what_was_refused_is_checked_again(configure, run, tmp_path):
+    run["model"]["wdith"] = 4
+    plan = workflow.read(configure())
+
+    for _ in range(2):
+        with pytest.raises(UserError, match="wdith"):
+            workflow.check_once(plan, tmp_path / "kept")
+
+
+def test_a_part_of_a_package_comes_from_what_was_fetched(configure):
+    plan = workflow.read(configure())
+
+    assert plan.raw_of_part(Wildcards(dataset="fields", part="1995")) == "data/fields/raw.manifest.json"
+
+
+def test_a_part_of_ones_own_files_comes_from_its_file(configure, dataset, tmp_path):
+    for year in range(1991, 2001):
+        (tmp_path / f"sst_{year}.nc").touch()
+    dataset |= {"source": {"kind": "files", "pattern": f"{tmp_path}/sst_{{part}}.nc"}, "parts": {"by": "file"}}
+    plan = workflow.read(configure())
+
+    assert plan.part_names["fields"] == [str(year) for year in range(1991, 2001)]
+    assert plan.raw_of_part(Wildcards(dataset="fields", part="1995")) == f"{tmp_path}/sst_1995.nc"
+
+
+def test_a_run_depends_on_every_part_and_the_scaling_on_the_reference_only(configure):
+    plan = workflow.read(configure())
+
+    def manifests(kind, last):
+        return [f"data/fields/{kind}/{year}.manifest.json" for year in range(1991, last + 1)]
+
+    assert plan.parts_of_run(Wildcards(run="gaps")) == manifests("parts", 2000)
+    assert plan.normalized_of_run(Wildcards(run="gaps")) == manifests("normalized", 2000)
+    assert plan.reference_parts(Wildcards(dataset="fields")) == manifests("parts", 1996)
+    assert plan.reference_of_run(Wildcards(run="gaps")) == [str(year) for year in range(1991, 1997)]
+    assert plan.scaling_of_run(Wildcards(run="gaps")) == "data/fields/scaling.manifest.json"
+
+
+def test_a_rule_sees_its_own_section_only(configure, dataset, run):
+    plan = workflow.read(configure())
+
+    assert plan.run_section("training.batch_size")(Wildcards(run="gaps")) == 4
+    assert plan.run_section("model")(Wildcards(run="gaps")) == run["model"]
+    for wildcards in (Wildcards(dataset="fields"), Wildcards(run="gaps")):
+        assert plan.dataset_section("scaling")(wildcards) == dataset["scaling"]
+
+
+def test_editing_one_section_leaves_all_others_as_they_were(configure, run):
+    names = ("task", "examples", "model", "training", "evaluation")
+    before = workflow.read(configure())
+    run["training"]["learning_rate"] = 0.1
+    after = workflow.read(configure())
+
+    of = Wildcards(run="gaps")
+
+    assert [n for n in names if before.run_section(n)(of) != after.run_section(n)(of)] == ["training"]
+
+
+def test_sections_are_what_json_can_hold(configure):
+    plan = workflow.read(configure())
+
+    assert json.loads(json.dumps(plan.report_sections())) == plan.report_sections()
+
+
+def test_the_code_of_a_job_is_that_of_its_own_task_model_and_reader(configure):
+    plan = workflow.read(configure())
+    run, part = Wildcards(run="gaps"), Wildcards(dataset="fields", part="1991")
+
+    assert plan.code("train_model")(run) == code.digest("train_model", "tasks.sst_gaps", "models.gap_filler")
+    assert plan.code("ingest_part")(part) == code.digest("ingest_part", "data.readers.netcdf")
+    assert plan.code("fit_scaling")(part) == code.digest("fit_scaling")
+    assert plan.code_of_report() == code.digest("write_report", "tasks.sst_gaps")
