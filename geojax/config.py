@@ -85,8 +85,15 @@ class Variable(Section):
 
     name: str | None = Field(default=None, description="name in the raw file, if another")
     units: str
-    standard_name: str
+    standard_name: str | None = Field(default=None, description="from the CF table, where it has one")
+    long_name: str | None = Field(default=None, description="what it is, in words")
     valid_range: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def is_named(self) -> Self:
+        if not (self.standard_name or self.long_name):
+            raise ValueError("needs a standard_name from the CF table, or a long_name where CF has none")
+        return self
 
 
 class Reader(Section):

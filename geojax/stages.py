@@ -131,7 +131,7 @@ def predict(
     found = {}
     for split in ("validation", "test"):
         values = loop.predict(graph, best, problem.task.predict, problem.examples(split), batch_size)
-        found[split] = (_dims(values, split), values)
+        found[split] = (_dims(values, split), values, problem.task.predicted)
     store.write(xr.Dataset(found), zarr)
 
 
@@ -148,7 +148,7 @@ def fit_baselines(parts: Paths, scaling: str, index: str, zarr: str, task: str, 
         start = time.monotonic()
         chosen[name] = baseline.fit(train, validation)
         values = baseline.predict(test)
-        found[name] = (_dims(values, "test"), values)
+        found[name] = (_dims(values, "test"), values, problem.task.predicted)
         logger.info("%s: %s (%.1f s)", name, chosen[name], time.monotonic() - start)
     store.write(xr.Dataset(found), zarr, chosen=chosen)
 

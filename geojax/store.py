@@ -159,8 +159,8 @@ def _check_whole(path: Path) -> None:
     size = sum(file.stat().st_size for file in found)
     if (len(found), size) != (len(told["files"]), told.get("bytes", size)):
         raise UserError(
-            f"{path}: must be a Zarr store of {len(told['files'])} files and {told.get('bytes')} bytes, as its manifest "
-            f"says, but has {len(found)} files and {size} bytes. Remove it and run snakemake again."
+            f"{path}: must be a Zarr store of {len(told['files'])} files and {told.get('bytes')} bytes, as its "
+            f"manifest says, but has {len(found)} files and {size} bytes. Remove it and run snakemake again."
         )
 
 

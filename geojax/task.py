@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -102,6 +102,7 @@ class Task(Generic[S]):
     settings: type[S]
     models: tuple[str, ...]  # modules of geojax.models that fit
     headline: Score
+    predicted: ClassVar[dict[str, str]]  # CF attributes of what model and baselines return
     groups: str  # what is resampled for the intervals, for instance "years"
 
     def index(self, part: xr.Dataset, settings: S) -> pd.DataFrame:

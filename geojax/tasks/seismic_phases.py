@@ -8,7 +8,7 @@ config/runs/seismic_phases.yaml.
 import hashlib
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -57,6 +57,7 @@ class SeismicPhases(Task[PhaseSettings]):
     settings = PhaseSettings
     models = ("cnn",)
     headline = Score("macro_f1", "macro F1", "1", higher_is_better=True)
+    predicted: ClassVar = {"long_name": "probability of noise, P, S and coda", "units": "1"}
     groups = "stations, within each test block"
 
     def index(self, part: xr.Dataset, settings: PhaseSettings) -> pd.DataFrame:
@@ -132,7 +133,7 @@ class SeismicPhases(Task[PhaseSettings]):
 
         features = _Features(settings)
         forests = [
-            RandomForestClassifier(150, min_samples_leaf=leaf, max_features=share, n_jobs=-1, random_state=0)
+            RandomForestClassifier(100, min_samples_leaf=leaf, max_features=share, n_jobs=-1, random_state=0)
             for leaf in (1, 2, 4)
             for share in ("sqrt", 0.2)
         ]

@@ -6,7 +6,7 @@ known.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +45,7 @@ class SSTGaps(Task[GapSettings]):
     settings = GapSettings
     models = ("gap_filler",)
     headline = Score("rmse", "RMSE of hidden cells", "K", higher_is_better=False, slices="coverage")
+    predicted: ClassVar = {"long_name": "restored anomaly from the monthly climatology", "units": "K"}
     groups = "years"
 
     def index(self, part: xr.Dataset, settings: GapSettings) -> pd.DataFrame:

@@ -37,6 +37,11 @@ def load(name: str) -> Read:
     return import_module(f"{__name__}.{name}").read
 
 
+def cf_attributes(variable: Mapping[str, Any]) -> dict[str, str]:
+    """CF attributes of a variable as the configuration gives them."""
+    return {key: variable[key] for key in ("standard_name", "long_name", "units") if variable.get(key)}
+
+
 def check_options(name: str, options: Mapping[str, Any], path: str = "") -> None:
     """Refuse an option that the reader does not take.
 

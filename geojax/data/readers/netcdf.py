@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from geojax.data.readers import cf_attributes
+from geojax.data.readers._classic import check_length
 from geojax.errors import UserError
 
 AXES = {
@@ -28,10 +30,11 @@ def read(
     (path,) = files.values()  # one raw file holds all that a part needs
     try:
         with xr.open_dataset(path, engine="netcdf4") as raw:
+            check_length(path)
             taken = _select(raw, path, selection)
             fields = {name: _field(taken, path, name, wanted) for name, wanted in variables.items()}
             return xr.Dataset(fields).sortby("lat").load()
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, EOFError, RuntimeError, ValueError) as error:
         raise UserError(
             f"{path}: must be a NetCDF file that can be read to its end, but is not ({error}). "
             "It may be truncated: fetch it again."
@@ -42,6 +45,13 @@ def _select(raw: xr.Dataset, path: Path, selection: Mapping[str, Any]) -> xr.Dat
     renamed = raw.rename({old: new for old, new in _axes(raw).items() if old != new})
     if "time" not in renamed.coords:
         raise UserError(f"{path}: must have a coordinate `time`, but has {', '.join(map(str, raw.coords))}.")
+    if renamed["time"].size == 0:
+        raise UserError(f"{path}: must hold time steps, but holds none.")
+    if renamed["time"].dtype.kind != "M":
+        raise UserError(
+            f"{path}: `time` must hold dates of the standard calendar, but starts with {renamed['time'].values[0]!r}. "
+            "Give it units such as 'days since 1970-01-01', or convert the calendar."
+        )
     years = renamed["time"].dt.year.values
     chosen = renamed.isel(time=np.flatnonzero(years == selection["year"])) if "year" in selection else renamed
     if chosen.sizes["time"] == 0:
@@ -68,8 +78,17 @@ def _field(raw: xr.Dataset, path: Path, name: str, wanted: Mapping[str, Any]) ->
     if inside not in raw:
         raise UserError(f"{path}: must hold a variable `{inside}`, but holds {', '.join(map(str, raw.data_vars))}.")
     array = raw[inside]
-    if missing := {"time", "lat", "lon"} - set(array.dims):
+    axes = {"time", "lat", "lon"}
+    if missing := axes - (set(array.dims) & set(array.coords)):
         raise UserError(f"{path}: `{inside}` must lie on time, lat and lon, but has no {', '.join(sorted(missing))}.")
+    if extra := set(map(str, array.dims)) - axes:
+        raise UserError(
+            f"{path}: `{inside}` must lie on time, lat and lon alone, but also lies on {', '.join(sorted(extra))}. "
+            "Cut the file to one level."
+        )
+    for axis in ("lat", "lon"):
+        if array.indexes[axis].has_duplicates or array.indexes[axis].hasnans:
+            raise UserError(f"{path}: `{axis}` must have a value of its own at every point, but repeats or lacks some.")
     units = array.attrs.get("units", wanted["units"])
     if units != wanted["units"]:
         raise UserError(
@@ -79,7 +98,7 @@ def _field(raw: xr.Dataset, path: Path, name: str, wanted: Mapping[str, Any]) ->
     array = array.transpose("time", "lat", "lon").astype("float32")
     if wanted.get("valid_range"):
         _check_range(array, path, inside, *wanted["valid_range"])
-    array.attrs = {"units": wanted["units"], "standard_name": wanted["standard_name"]}
+    array.attrs = cf_attributes(wanted)
     for axis, attributes in AXES.values():
         array[axis].attrs = attributes
     return array.rename(name)
