@@ -11,6 +11,7 @@ help:
 	@echo "make run     fetch the sample data, run the whole DAG, print the scores and the path of the report"
 	@echo "make test    run the tests"
 	@echo "make check   lint, format, types, import rules, workflow lint"
+	@echo "make bench   time a fresh clone, the whole run and a run with nothing to do"
 	@echo "make lock    pin current releases in requirements.lock (needs uv)"
 	@echo "make clean   remove what was built: data, results, report, logs"
 
@@ -32,6 +33,9 @@ check: .venv/ready
 	@$(BIN)/python -m compileall -q -j 0 -x '/(tests?|testing)/' .venv/lib >/dev/null || true  # pip uses one core for it
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
+
+bench: .venv/ready
+	@sh benchmarks/whole_run.sh
 
 lock:
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -41,7 +42,8 @@ def digest(stage: str, *extra: str) -> str:
 def _read_by(module: str) -> list[Path]:
     """The module's file and what lies beside it that is not code: a template, coastlines."""
     file = _file(module)
-    return [file, *(p for p in file.parent.iterdir() if p.is_file() and p.suffix not in (".py", ".pyc"))]
+    beside = (p for p in file.parent.iterdir() if p.is_file() and p.suffix not in (".py", ".pyc"))
+    return [file, *(p for p in beside if re.fullmatch(r"\w[\w.-]*", p.name))]  # no editor's scratch, as .store.py.swp
 
 
 def _called(functions: dict[str, ast.FunctionDef], stage: str) -> list[ast.FunctionDef]:

@@ -256,7 +256,7 @@ def test_a_file_that_is_not_text_is_refused_by_name(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_bytes(b"\x89HDF\r\n\x1a\n\xff\xfe")
 
-    with pytest.raises(UserError, match="mine.yaml: this is not valid YAML"):
+    with pytest.raises(UserError, match=r"mine\.yaml: this is not valid YAML"):
         load(Run, path)
 
 
@@ -278,7 +278,7 @@ def test_any_text_is_read_or_refused_in_words_but_never_with_a_traceback(tmp_pat
     path = tmp_path / "mine.yaml"
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
 
-    with pytest.raises(UserError, match="mine.yaml: "):
+    with pytest.raises(UserError, match=r"mine\.yaml: "):
         load(Run, path)
 
 

@@ -95,7 +95,7 @@ def test_without_spread_only_the_centre_is_taken_off(years):
 
 
 @given(order=st.permutations(range(6)), values=arrays.arrays("float64", (6, 3), elements=st.floats(-1e18, 1e18)))
-@example(order=[2, 1, 0, 3, 4, 5], values=np.tile([[1e16], [1.0], [-1e16], [1.0], [0.1], [0.2]], 3))
+@example(order=[3, 0, 1, 2, 4, 5], values=np.tile([[1.0], [1e-17], [-1.0], [1e32], [-1e32], [0.0]], 3))
 def test_merging_moments_gives_the_same_bits_in_any_order(order, values):
     every = [xr.Dataset({"sst": ("place", part)}) for part in values]
 
@@ -109,6 +109,7 @@ def test_fitting_gives_the_same_bits_whatever_part_comes_first(years):
 
 
 @given(st.lists(st.floats(-1e15, 1e15), min_size=2, max_size=12))
+@example([1e15, 0.1, -1e15, 0.3])
 def test_merged_sums_are_those_of_exact_arithmetic(values):
     merged = scaling.merge([xr.Dataset({"x": ((), value)}) for value in values])
 

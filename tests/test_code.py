@@ -1,0 +1,164 @@
+"""The digest of a stage changes when something that the stage reaches changes, and only then."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from geojax import code
+
+GAPS = ("tasks.sst_gaps", "models.gap_filler")
+STAGES = {
+    "ingest_part": ("data.readers.netcdf",),
+    "fit_scaling": (),
+    "normalize_part": (),
+    "index_examples": GAPS,
+    "train_model": GAPS,
+    "predict": GAPS,
+    "fit_baselines": GAPS,
+    "evaluate_run": GAPS,
+    "write_report": ("tasks.sst_gaps",),
+}
+
+
+def digests(among: Iterable[str] = STAGES) -> dict[str, str]:
+    return {stage: code.digest(stage, *STAGES[stage]) for stage in among}
+
+
+def touched_by(path: Path, text: str = "\nEDITED = True\n", among: Iterable[str] = STAGES) -> set[str]:
+    """Stages whose digest changes with this file; the file is put back."""
+    before, content = digests(among), path.read_bytes() if path.exists() else None
+    path.write_bytes((content or b"") + text.encode())
+    after = digests(among)
+    path.unlink() if content is None else path.write_bytes(content)
+    return {stage for stage in among if before[stage] != after[stage]}
+
+
+def test_digests_do_not_depend_on_where_the_library_lies(package, monkeypatch):
+    here = digests()
+    monkeypatch.setattr(code, "PACKAGE", Path(code.__file__).parent)
+
+    assert digests() == here
+
+
+def test_digests_are_the_same_whenever_asked(package):
+    assert digests() == digests()
+
+
+def test_a_stage_of_preparation_depends_on_its_own_module_and_the_store_alone(package):
+    reaching = {
+        str(path.relative_to(package)): touched_by(path, among=("ingest_part", "fit_scaling", "normalize_part"))
+        for path in [*package.glob("*.py"), *package.glob("data/*.py"), *package.glob("data/readers/*.py")]
+        if path.name != "stages.py"
+    }
+
+    def modules(stage):
+        return {module for module, stages in reaching.items() if stage in stages}
+
+    assert modules("fit_scaling") == modules("normalize_part") == {"store.py", "data/scaling.py"}
+    readers = {f"data/readers/{name}.py" for name in ("__init__", "netcdf", "_classic")}
+    assert modules("ingest_part") == {"store.py", "config.py", "data/parts.py", *readers}
+
+
+@pytest.mark.parametrize("module", ["log", "errors", "messages"])
+def test_what_only_talks_to_the_user_touches_no_stage(package, module):
+    assert touched_by(package / f"{module}.py") == set()
+
+
+@pytest.mark.parametrize(
+    ("module", "stages"),
+    [
+        ("training/loop.py", {"train_model", "predict"}),
+        ("scores/resampling.py", {"evaluate_run"}),
+        ("scores/verdict.py", {"evaluate_run"}),
+        ("data/splits.py", {"index_examples"}),
+        ("tasks/seismic_phases.py", set()),  # another task
+        ("models/cnn.py", set()),  # another model
+        ("data/readers/pickled_stream.py", set()),  # another reader
+        ("cli.py", set()),
+        ("workflow.py", set()),
+    ],
+)
+def test_a_module_touches_the_stages_that_use_it(package, module, stages):
+    assert touched_by(package / module) == stages
+
+
+@pytest.mark.parametrize("module", ["tasks/sst_gaps.py", "data/gaps.py", "task.py"])
+def test_what_a_task_reaches_touches_every_stage_of_its_runs_and_no_preparation(package, module):
+    preparation = {"ingest_part", "fit_scaling", "normalize_part"}
+
+    assert touched_by(package / module) == STAGES.keys() - preparation
+
+
+def test_the_store_touches_every_stage(package):
+    assert touched_by(package / "store.py") == STAGES.keys()
+
+
+def test_pictures_touch_the_report_alone(package):
+    for path in (package / "report").rglob("*"):
+        if path.is_file() and path.suffix in (".py", ".j2"):
+            assert touched_by(path, among=("train_model", "evaluate_run")) == set(), path
+    assert touched_by(package / "report" / "page.py") == {"write_report"}
+
+
+def test_a_template_beside_the_code_touches_the_report(package):
+    assert touched_by(package / "report" / "page.html.j2") == {"write_report"}
+
+
+@pytest.mark.parametrize("name", [".store.py.swp", "store.py~", "#store.py#", "__pycache__/store.pyc", "store.pyc"])
+def test_what_an_editor_or_python_leaves_beside_the_code_touches_nothing(package, name):
+    (package / "__pycache__").mkdir()
+
+    assert touched_by(package / name) == set()
+
+
+def test_editing_one_stage_leaves_the_others(package):
+    stages = package / "stages.py"
+    stages.write_text(stages.read_text().replace('"scaling fitted on %d', '"scaling was fitted on %d'))
+    after = digests()
+    stages.write_text(stages.read_text().replace('"scaling was fitted on %d', '"scaling fitted on %d'))
+
+    assert {stage for stage, digest in digests().items() if digest != after[stage]} == {"fit_scaling"}
+
+
+def test_editing_a_helper_touches_the_stages_that_call_it(package):
+    stages = package / "stages.py"
+    before = digests()
+    stages.write_text(stages.read_text().replace('f"{first}_example"', 'f"{first}_examples"'))
+
+    assert {stage for stage, digest in digests().items() if digest != before[stage]} == {"predict", "fit_baselines"}
+
+
+def test_a_comment_among_the_stages_touches_nothing(package):
+    assert touched_by(package / "stages.py", "\n# a comment\n") == set()
+
+
+def test_a_module_that_a_stage_comes_to_import_is_reached_from_then_on(package):
+    (package / "data" / "extra.py").write_text("SIZE = 1\n")
+    assert touched_by(package / "data" / "extra.py") == set()
+
+    scaling = package / "data" / "scaling.py"
+    scaling.write_text("from geojax.data.extra import SIZE\n" + scaling.read_text())
+
+    assert touched_by(package / "data" / "extra.py") == {"fit_scaling", "normalize_part"}
+
+
+@pytest.mark.parametrize("line", ["import geojax.data.extra", "from geojax.data import extra",
+                                  "def late():\n    from geojax.data.extra import SIZE"])  # fmt: skip
+def test_every_way_of_importing_is_seen(package, line):
+    (package / "data" / "extra.py").write_text("SIZE = 1\n")
+    scaling = package / "data" / "scaling.py"
+    scaling.write_text(scaling.read_text() + f"\n\n{line}\n")
+
+    assert touched_by(package / "data" / "extra.py") == {"fit_scaling", "normalize_part"}
+
+
+def test_an_unknown_stage_is_an_error():
+    with pytest.raises(KeyError, match="fit_nothing"):
+        code.digest("fit_nothing")
+
+
+def test_every_stage_that_a_rule_runs_has_a_digest():
+    for script in (ROOT / "scripts").glob("*.py"):
+        assert len(code.digest(script.stem)) == 16
