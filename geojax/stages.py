@@ -158,12 +158,16 @@ def evaluate_run(
     task: str, examples: Section, evaluation: Section, run: str,
 ) -> None:  # fmt: skip
     """Score the model against each baseline, with intervals from resampling whole groups."""
+    import numpy as np
+
     from geojax.scores import resampling, verdict
 
     problem = _problem(parts, scaling, index, task, examples)
     test, rows = problem.examples("test"), problem.rows("test")
     methods = {"model": store.read(predictions)["test"].values}
     methods |= {str(name): array.values for name, array in store.read(baselines).data_vars.items()}
+    if broken := [name for name, values in methods.items() if not np.isfinite(values).all()]:
+        raise UserError(f"{', '.join(broken)}: predictions must be finite, but some are not. Look at its log.")
     statistics = {
         name: problem.task.statistics(rows, test, values, problem.scaling) for name, values in methods.items()
     }

@@ -5,6 +5,7 @@ import logging
 import pickle
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from obspy import Stream, Trace, UTCDateTime
 
 from geojax.data import onsets, readers
-from geojax.data.readers import netcdf, pickled_stream
+from geojax.data.readers import _classic, netcdf, pickled_stream
 from geojax.errors import UserError
 
 # NetCDF ---------------------------------------------------------------------------------------------------------------
@@ -268,6 +269,20 @@ def test_records_that_are_padded_are_counted_with_their_padding(tmp_path, kind):
     path.write_bytes(path.read_bytes()[:-4])
 
     assert "truncated" in refusal(path)
+
+
+@pytest.mark.parametrize("kind", FORMATS[2:])
+def test_records_of_a_single_variable_have_no_padding(tmp_path, kind):
+    path = tmp_path / "one.nc"
+    with netCDF4.Dataset(path, "w", format=kind) as file:
+        file.createDimension("time", None)
+        file.createDimension("x", 3)
+        file.createVariable("count", "i2", ("time", "x"))[:] = np.arange(15).reshape(5, 3)
+
+    _classic.check_length(path)  # whole
+    path.write_bytes(path.read_bytes().rstrip(b"\0")[:-1])
+    with pytest.raises(EOFError, match="must have"):
+        _classic.check_length(path)
 
 
 def test_a_reader_is_found_by_its_name_and_an_unknown_one_refused():

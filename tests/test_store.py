@@ -316,6 +316,26 @@ def test_a_writer_that_is_killed_leaves_the_old_the_new_or_nothing_and_the_next_
     assert left == ["a.manifest.json", "a.zarr"]
 
 
+def test_what_a_killed_writer_of_the_same_number_left_is_not_in_the_way(fields, tmp_path):
+    store.write(fields.isel(lat=[0]), tmp_path / "a.zarr")
+    (tmp_path / "a.zarr").rename(tmp_path / f".a.zarr.{os.getpid()}")  # in a container every job may be process 1
+
+    store.write(fields, tmp_path / "a.zarr")
+
+    xr.testing.assert_identical(store.read(tmp_path / "a.zarr").load(), fields)
+    assert names(tmp_path) == ["a.manifest.json", "a.zarr"]
+
+
+def test_what_another_store_is_being_written_to_is_left_alone(fields, tmp_path):
+    others = [".a.zarr.zarr.123", ".b.zarr.123", ".a.zarr", "a.zarr.123"]
+    for name in others:
+        (tmp_path / name).mkdir()
+
+    store.write(fields, tmp_path / "a.zarr")
+
+    assert set(others) <= set(names(tmp_path))
+
+
 def test_json_that_cannot_be_put_in_place_leaves_the_old(tmp_path, monkeypatch):
     store.write_json({"a": 1}, tmp_path / "a.json")
 
