@@ -31,6 +31,7 @@ rule train_model:
         "logs/{run}/train_model.log",
     benchmark:
         "logs/{run}/train_model.tsv"
+    priority: 10
     threads: 1
     params:
         task=PLAN.run_section("task"),
