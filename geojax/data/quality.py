@@ -1,12 +1,14 @@
 """What is wrong with continuous samples: found, named and counted; never mended."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 FLAT = 100  # equal samples in a row that no working channel gives
-CLIPPED = 10  # samples at the extreme, at least half of them side by side
+CLIPPED = 10  # samples at the extreme, and no fewer than in the levels next to it
+NEXT = 0.01  # of the range, or two steps of the digitizer: the levels next to the extreme
 LEVELS = 20  # steps of the digitizer between lowest and highest; with fewer, equal extremes are no clipping
 SPIKE_Z = 20.0  # robust deviations of one sample from the mean of its neighbours
 SPIKE_ALONE = 5.0  # and times the range of the samples around it, so that an onset is no spike
@@ -56,6 +58,18 @@ class Finding:
         return f"{self.file}: {self.trace}: {self.kind}: {self.detail}, first at {self.first}. {remedy}"
 
 
+def together(findings: Iterable[Finding]) -> list[Finding]:
+    """One finding for each kind, file and trace, with all counts, told by the first."""
+    found: dict[tuple[str, str, str], list[Finding]] = {}
+    for finding in findings:
+        found.setdefault((finding.kind, finding.file, finding.trace), []).append(finding)
+    more = {key: f" (and {len(every) - 1} more)" if every[1:] else "" for key, every in found.items()}
+    return [
+        replace(every[0], count=sum(f.count for f in every), detail=every[0].detail + more[key])
+        for key, every in found.items()
+    ]
+
+
 def inspect(values: np.ndarray, flat: int = FLAT) -> list[tuple[str, int, int, str]]:
     """Faults that show in the samples themselves.
 
@@ -103,14 +117,18 @@ def _step(values: np.ndarray) -> float:
 
 
 def _clipping(values: np.ndarray) -> tuple[str, int, int, str] | None:
-    """Many samples at the very highest or lowest value, most of them side by side."""
+    """Samples pile up at the very highest or lowest value: unclipped, fewer lie there than just inside."""
     step = _step(values)
-    if not step or np.nanmax(values) - np.nanmin(values) < LEVELS * step:
+    if not step:
         return None
-    for extreme in (np.nanmax(values), np.nanmin(values)):
+    low, high = np.nanmin(values), np.nanmax(values)
+    if high - low < LEVELS * step:
+        return None
+    near = max(NEXT * (high - low), 2 * step)
+    for extreme in (high, low):
         there = values == extreme
-        beside = np.convolve(there, [1, 0, 1], "same")[there] > 0
-        if there.sum() >= CLIPPED and beside.mean() >= 0.5:
+        close = (np.abs(values - extreme) <= near) & ~there
+        if there.sum() >= max(CLIPPED, close.sum()):
             return "clip", *_count(there), f"{int(there.sum())} samples at the extreme {extreme:g}"
     return None
 

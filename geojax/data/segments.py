@@ -125,6 +125,8 @@ def _lay(
     if abs(off) > ALIGNED:
         detail = f"samples lie {abs(off):.3f} of a step off the grid of the part"
         report(Finding("misaligned", segment.file, segment.trace, 1, moment, detail))
+    if holes := int(np.isnan(segment.values).sum()):
+        report(Finding("not_finite", segment.file, segment.trace, holes, moment, f"{holes} samples are no numbers"))
     twice = taken[where]
     if twice.any():
         again = int(twice.sum())

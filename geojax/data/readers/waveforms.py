@@ -74,6 +74,7 @@ def read(
     grid = assemble(taken, found.append)
     for row, trace in enumerate(grid.traces):
         _inspect(row, trace, grid, next(s.file for s in taken if s.trace == trace), flat, found)
+    found = faults.together(found)
     if refused := [f for f in found if f.kind not in admitted]:
         rest = f" ({len(refused) - 1} more: {_kinds(refused[1:])}.)" if refused[1:] else ""
         raise UserError(f"{refused[0]}{rest}")
