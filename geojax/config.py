@@ -34,10 +34,13 @@ class PackageSource(Section):
 
 
 class FilesSource(Section):
-    """Files of one's own. `{part}` in the pattern stands for the name of the part that a file holds."""
+    """Files of one's own. `{part}` in the pattern stands for the name of the part; `*`, `?` and `**/` for anything.
+
+    Files with the same `{part}` form one part.
+    """
 
     kind: Literal["files"]
-    pattern: str = Field(description="for example /archive/sst_{part}.nc")
+    pattern: str = Field(description="for example /archive/sst_{part}.nc, or /sds/*/NL/*/*.D/*.D.{part}")
 
     @field_validator("pattern")
     @classmethod
@@ -72,7 +75,7 @@ class StationParts(Section):
 
 
 class FileParts(Section):
-    """One part for each raw file that matches the source's pattern."""
+    """One part for each `{part}` of the source's pattern: one raw file, or several."""
 
     by: Literal["file"]
 

@@ -23,28 +23,33 @@ def fetch_raw(directory: str, manifest: str, source: Section) -> None:
         logger.info("fetched %s (sha256 %s)", name, digest)
 
 
-def ingest_part(raw: str, zarr: str, part: str, parts: Section, reader: Section) -> None:
+def ingest_part(raw: str | Paths, zarr: str, part: str, parts: Section, reader: Section) -> None:
     """Turn one part of the raw data into a Zarr store."""
     from geojax.data import readers
     from geojax.data.parts import selection
 
-    files, digests = _raw_files(Path(raw))
+    files, digests = _raw_files([Path(path) for path in ([raw] if isinstance(raw, str) else raw)])
     content = readers.load(reader["name"])(
         files, selection(parts, part), reader["variables"], **reader.get("options", {})
     )
     content.attrs |= {"Conventions": "CF-1.12", "part": part}
-    store.write(content, zarr, raw=digests)
+    facts = {"quality": content.attrs["quality"]} if "quality" in content.attrs else {}
+    store.write(content, zarr, raw=digests, **facts)
     logger.info("part %s: %s", part, dict(content.sizes))
 
 
-def _raw_files(raw: Path) -> tuple[dict[str, Path], dict[str, str]]:
-    """Where the raw files lie and their digests; `raw` is one of them or the manifest of what was fetched."""
-    if raw.name != "raw.manifest.json":
-        if not raw.exists():
-            raise UserError(f"{raw}: the raw file must exist, but does not. Put it there, or mend `source`.")
-        return {"file": raw}, {raw.name: store.digest(raw)}
-    digests = store.read_json(raw)["files"]
-    return {name: raw.parent / "raw" / name for name in digests}, digests
+def _raw_files(raw: list[Path]) -> tuple[dict[str, Path], dict[str, str]]:
+    """Where the raw files lie and their digests; `raw` is those of one part or the manifest of what was fetched."""
+    if raw[0].name != "raw.manifest.json":
+        if absent := [path for path in raw if not path.exists()]:
+            raise UserError(f"{absent[0]}: the raw file must exist, but does not. Put it there, or mend `source`.")
+        if len(raw) == 1:
+            return {"file": raw[0]}, {raw[0].name: store.digest(raw[0])}
+        alone = len({path.name for path in raw}) == len(raw)
+        named = {path.name if alone else str(path): path for path in raw}
+        return named, {name: store.digest(path) for name, path in named.items()}
+    digests = store.read_json(raw[0])["files"]
+    return {name: raw[0].parent / "raw" / name for name in digests}, digests
 
 
 def fit_scaling(parts: Paths, zarr: str, scaling: Section) -> None:

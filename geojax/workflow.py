@@ -27,12 +27,17 @@ class Plan:
     def part_names(self) -> dict[str, list[str]]:
         return {name: parts.names(dataset) for name, dataset in self.datasets.items()}
 
-    def raw_of_part(self, wildcards: Any) -> str:
-        """One's own raw file, or the manifest of what was fetched."""
-        source = self.datasets[wildcards.dataset].source
-        if isinstance(source, FilesSource):
-            return parts.files(source)[wildcards.part]
-        return f"data/{wildcards.dataset}/raw.manifest.json"
+    @cached_property
+    def own_files(self) -> dict[str, dict[str, list[str]]]:
+        """One's own raw files of each part of each dataset that has them."""
+        sources = {name: dataset.source for name, dataset in self.datasets.items()}
+        return {name: parts.files(source) for name, source in sources.items() if isinstance(source, FilesSource)}
+
+    def raw_of_part(self, wildcards: Any) -> list[str]:
+        """One's own raw files, or the manifest of what was fetched."""
+        if own := self.own_files.get(wildcards.dataset):
+            return own[wildcards.part]
+        return [f"data/{wildcards.dataset}/raw.manifest.json"]
 
     def reference_parts(self, wildcards: Any) -> list[str]:
         names = parts.reference(self.datasets[wildcards.dataset])

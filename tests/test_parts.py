@@ -47,7 +47,7 @@ def test_parts_by_file_are_what_stands_in_the_place_of_part(dataset, tmp_path):
     content = Dataset.model_validate(by_file(dataset, tmp_path))
 
     assert parts.names(content) == ["1991-b", "1992", "x.y"]
-    assert parts.files(content.source)["x.y"] == f"{tmp_path}/sst_x.y.nc"
+    assert parts.files(content.source)["x.y"] == [f"{tmp_path}/sst_x.y.nc"]
 
 
 def test_the_part_may_stand_in_the_name_of_a_folder(tmp_path):
@@ -67,6 +67,27 @@ def test_characters_that_a_shell_would_expand_stand_for_themselves(tmp_path):
     (tmp_path / "archive 1 x" / "sst_1992.nc").touch()
 
     assert list(parts.files(FilesSource(kind="files", pattern=f"{folder}/sst_{{part}}.nc"))) == ["1991"]
+
+
+def test_files_with_the_same_part_form_one_part_of_an_archive_in_sds(tmp_path):
+    names = [f"2024/NL/{s}/BHZ.D/NL.{s}..BHZ.D.2024.{day}" for s in ("HGN", "D") for day in ("131", "132")]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    for pattern in ("*/NL/*/*.D/NL.*.BHZ.D.{part}", "**/NL.*..BHZ.D.{part}"):
+        found = parts.files(FilesSource(kind="files", pattern=f"{tmp_path}/{pattern}"))
+        assert found == {
+            f"2024.{day}": sorted(f"{tmp_path}/{name}" for name in names if name.endswith(day))
+            for day in ("131", "132")
+        }
+
+
+def test_a_part_that_could_be_read_in_two_ways_is_refused_with_both(tmp_path):
+    (tmp_path / "NL.HGN..BHZ.D.2024.131").touch()
+
+    with pytest.raises(UserError, match=r"could be `131` or `HGN\.\.BHZ\.D\.2024\.131`\. Write more of the name"):
+        parts.files(FilesSource(kind="files", pattern=f"{tmp_path}/*.{{part}}"))
 
 
 def test_a_new_file_is_a_new_part_and_leaves_the_others(dataset, tmp_path):

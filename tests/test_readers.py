@@ -64,6 +64,13 @@ def test_a_part_is_its_own_year_and_nothing_else(tmp_path, kind, year):
     assert (found["time"].dt.year == year).all()
 
 
+def test_several_files_of_one_part_are_refused_as_one_field(tmp_path):
+    path = saved(tmp_path, fields())
+
+    with pytest.raises(UserError, match=r"a part must have one file to be read as netcdf, but has 2 \(.*sst\.nc"):
+        netcdf.read({"a": path, "b": path}, {}, SST)
+
+
 def test_without_a_year_the_whole_file_is_read(tmp_path):
     assert read(saved(tmp_path, fields())).sizes["time"] == 24
 
@@ -287,7 +294,7 @@ def test_records_of_a_single_variable_have_no_padding(tmp_path, kind):
 
 def test_a_reader_is_found_by_its_name_and_an_unknown_one_refused():
     assert readers.load("netcdf") is netcdf.read
-    with pytest.raises(UserError, match=r"no reader `grib`\. It has: netcdf, pickled_stream\."):
+    with pytest.raises(UserError, match=r"no reader `grib`\. It has: netcdf, pickled_stream, waveforms\."):
         readers.load("grib")
 
 

@@ -68,7 +68,9 @@ def test_an_unknown_reader_is_answered_with_those_there_are(configure, dataset):
 
     told = refusal(configure)
 
-    assert told == "datasets/fields.yaml: reader: name: there is no `grib`. There are: netcdf, pickled_stream."
+    assert (
+        told == "datasets/fields.yaml: reader: name: there is no `grib`. There are: netcdf, pickled_stream, waveforms."
+    )
 
 
 def test_an_unknown_dataset_is_answered_with_those_there_are(configure, run):
@@ -187,7 +189,7 @@ def test_what_was_refused_is_checked_again(configure, run, tmp_path):
 def test_a_part_of_a_package_comes_from_what_was_fetched(configure):
     plan = workflow.read(configure())
 
-    assert plan.raw_of_part(Wildcards(dataset="fields", part="1995")) == "data/fields/raw.manifest.json"
+    assert plan.raw_of_part(Wildcards(dataset="fields", part="1995")) == ["data/fields/raw.manifest.json"]
 
 
 def test_a_part_of_ones_own_files_comes_from_its_file(configure, dataset, tmp_path):
@@ -197,7 +199,7 @@ def test_a_part_of_ones_own_files_comes_from_its_file(configure, dataset, tmp_pa
     plan = workflow.read(configure())
 
     assert plan.part_names["fields"] == [str(year) for year in range(1991, 2001)]
-    assert plan.raw_of_part(Wildcards(dataset="fields", part="1995")) == f"{tmp_path}/sst_1995.nc"
+    assert plan.raw_of_part(Wildcards(dataset="fields", part="1995")) == [f"{tmp_path}/sst_1995.nc"]
 
 
 def test_a_run_depends_on_every_part_and_the_scaling_on_the_reference_only(configure):

@@ -24,17 +24,42 @@ def names(dataset: Dataset) -> list[str]:
     return sorted(files(dataset.source))
 
 
-def files(source: FilesSource) -> dict[str, str]:
-    """The raw file of each part."""
-    before, after = source.pattern.split("{part}")
-    found = glob.glob(f"{glob.escape(before)}*{glob.escape(after)}")
-    parts = {path[len(before) : len(path) - len(after)]: path for path in found}
-    for part in parts:
+def files(source: FilesSource) -> dict[str, list[str]]:
+    """The raw files of each part: those in whose path the same stands in the place of `{part}`.
+
+    raises UserError : no file matches, a part could not name a store, or what stands for `{part}` is not certain
+    """
+    pattern = source.pattern
+    every = pattern.replace("[", "[[]").replace("{part}", "*")
+    shortest, longest = _expression(pattern, ""), _expression(pattern, "?")
+    parts: dict[str, list[str]] = {}
+    for path in sorted(set(glob.glob(every, recursive=True))):
+        first, second = shortest.fullmatch(path), longest.fullmatch(path)
+        if not (first and second) or Path(path).is_dir():
+            continue
+        part = first["part"]
+        if part != second["part"]:
+            raise UserError(
+                f"{pattern}: {{part}} must be certain, but in {path} it could be `{part}` or `{second['part']}`. "
+                "Write more of the name around it, as in *.D.{part}."
+            )
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", part):
-            raise UserError(f"{parts[part]}: a part's name takes letters, digits, `_`, `-` and `.`; rename the file.")
+            raise UserError(f"{path}: a part's name takes letters, digits, `_`, `-` and `.`; rename the file.")
+        parts.setdefault(part, []).append(path)
     if not parts:
-        raise UserError(f"{source.pattern}: no file matches. Mend `source: pattern`, or put the raw files there.")
+        raise UserError(f"{pattern}: no file matches. Mend `source: pattern`, or put the raw files there.")
     return parts
+
+
+def _expression(pattern: str, lazy: str) -> re.Pattern[str]:
+    """The pattern as a regular expression; wildcards take as much as they can, or with `?` as little.
+
+    The first puts {part} as late and short as may be, the second as early and long: if they agree, it is certain.
+    """
+    part = f"(?P<part>[^/]+{'' if lazy else '?'})"
+    known = {"**/": f"(?:[^/]+/)*{lazy}", "*": f"[^/]*{lazy}", "?": "[^/]", "{part}": part}
+    pieces = re.split(r"(\*\*/|\*|\?|\{part\})", pattern)
+    return re.compile("".join(known.get(piece, re.escape(piece)) for piece in pieces))
 
 
 def selection(dataset_parts: dict[str, Any], part: str) -> dict[str, Any]:

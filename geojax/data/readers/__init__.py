@@ -37,6 +37,21 @@ def load(name: str) -> Read:
     return import_module(f"{__name__}.{name}").read
 
 
+def only(files: Mapping[str, Path], reader: str) -> Path:
+    """The one raw file of a part, for formats whose files are not joined.
+
+    raises UserError : the part has several
+    """
+    if len(files) != 1:
+        names = ", ".join(str(path) for path in list(files.values())[:3])
+        raise UserError(
+            f"source: a part must have one file to be read as {reader}, but has {len(files)} ({names}, …). "
+            "Let `{part}` in `source: pattern` tell them apart."
+        )
+    (path,) = files.values()
+    return path
+
+
 def cf_attributes(variable: Mapping[str, Any]) -> dict[str, str]:
     """CF attributes of a variable as the configuration gives them."""
     return {key: variable[key] for key in ("standard_name", "long_name", "units") if variable.get(key)}

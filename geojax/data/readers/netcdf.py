@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from geojax.data.readers import cf_attributes
+from geojax.data.readers import cf_attributes, only
 from geojax.data.readers._classic import check_length
 from geojax.errors import UserError
 
@@ -27,7 +27,7 @@ def read(
     raises UserError : the file cannot be read, lacks a variable or an axis, has other units, holds
         values outside the valid range, or has no time step of the part
     """
-    (path,) = files.values()  # one raw file holds all that a part needs
+    path = only(files, "netcdf")
     try:
         with xr.open_dataset(path, engine="netcdf4") as raw:
             check_length(path)

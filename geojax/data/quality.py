@@ -1,0 +1,155 @@
+"""What is wrong with continuous samples: found, named and counted; never mended."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+FLAT = 100  # equal samples in a row that no working channel gives
+CLIPPED = 10  # samples at the extreme, and no fewer than in the levels next to it
+NEXT = 0.01  # of the range, or two steps of the digitizer: the levels next to the extreme
+LEVELS = 20  # steps of the digitizer between lowest and highest; with fewer, equal extremes are no clipping
+SPIKE_Z = 20.0  # robust deviations of one sample from the mean of its neighbours
+SPIKE_ALONE = 5.0  # and times the range of the samples around it, so that an onset is no spike
+AROUND = 10  # samples on either side
+FILLS = (-(2.0**31), 2.0**31 - 1, 1e20, 1e30, 1e35, 9.969209968386869e36)  # values that stand for none
+
+REMEDIES = {
+    "gap": "Bring the missing samples",
+    "overlap": "Bring the record without samples told twice",
+    "duplicate": "Remove the copy",
+    "order": "Sort the file by time",
+    "misaligned": "Bring records of one clock",
+    "empty": "Remove the trace without samples",
+    "not_finite": "Bring the record with numbers alone",
+    "fill": "Bring the record without fill values",
+    "flat": "Leave the dead channel or day out",
+    "clip": "Leave the clipped record out",
+    "spike": "Leave the record out or bring a sound one",
+    "warning": "Look into the file",
+    "unproven": "Convert it to miniSEED where it was recorded",
+}  # kinds that a configuration may admit: the numbers are as the file gives them
+FATAL = {
+    "contradiction": "Keep the file of the source that you trust, and remove the other.",
+    "infinite": "Bring the record with finite numbers.",
+    "damage": "Fetch the file again.",
+}  # no configuration may admit them: which numbers are right cannot be told
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One kind of fault of one trace: how often, where first (sample or time), and in words."""
+
+    kind: str
+    file: str
+    trace: str
+    count: int
+    first: str
+    detail: str
+
+    def plain(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        remedy = FATAL.get(self.kind) or (
+            f"{REMEDIES[self.kind]}, or admit it with `reader: options: admit: [{self.kind}]`, which records it."
+        )
+        return f"{self.file}: {self.trace}: {self.kind}: {self.detail}, first at {self.first}. {remedy}"
+
+
+def together(findings: Iterable[Finding]) -> list[Finding]:
+    """One finding for each kind, file and trace, with all counts, told by the first."""
+    found: dict[tuple[str, str, str], list[Finding]] = {}
+    for finding in findings:
+        found.setdefault((finding.kind, finding.file, finding.trace), []).append(finding)
+    more = {key: f" (and {len(every) - 1} more)" if every[1:] else "" for key, every in found.items()}
+    return [
+        replace(every[0], count=sum(f.count for f in every), detail=every[0].detail + more[key])
+        for key, every in found.items()
+    ]
+
+
+def inspect(values: np.ndarray, flat: int = FLAT) -> list[tuple[str, int, int, str]]:
+    """Faults that show in the samples themselves.
+
+    values : (time,), NaN where there is no sample
+    returns : kind, count, index of the first, words
+    """
+    found = []
+    infinite = np.isinf(values)
+    if infinite.any():
+        return [("infinite", *_count(infinite), f"{int(infinite.sum())} samples are infinite")]
+    fill = np.isin(values, np.array(FILLS, values.dtype))
+    if fill.any():
+        found.append(
+            ("fill", *_count(fill), f"{int(fill.sum())} samples are {values[fill][0]:g}, which stands for none")
+        )
+    starts, lengths = runs(values[1:] == values[:-1])
+    long = lengths + 1 >= flat
+    if long.any():
+        longest = int(lengths.max()) + 1
+        words = f"{int(long.sum())} runs of equal samples, the longest of {longest}"
+        found.append(("flat", int(long.sum()), int(starts[long][0]), words))
+    if clipped := _clipping(values):
+        found.append(clipped)
+    spikes = _spikes(values)
+    if len(spikes):
+        found.append(("spike", len(spikes), int(spikes[0]), f"{len(spikes)} single samples far from those around them"))
+    return found
+
+
+def runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Start and length of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype("int8")))
+    return edges[::2], edges[1::2] - edges[::2]
+
+
+def _count(mask: np.ndarray) -> tuple[int, int]:
+    return int(mask.sum()), int(mask.argmax())
+
+
+def _step(values: np.ndarray) -> float:
+    """The least difference between samples that follow one another, the digitizer's step; 0 if nothing varies."""
+    steps = np.abs(np.diff(values))
+    steps = steps[steps > 0]  # NaN is not
+    return float(steps.min()) if steps.size else 0.0
+
+
+def _clipping(values: np.ndarray) -> tuple[str, int, int, str] | None:
+    """Samples pile up at the very highest or lowest value: unclipped, fewer lie there than just inside."""
+    step = _step(values)
+    if not step:
+        return None
+    low, high = np.nanmin(values), np.nanmax(values)
+    if high - low < LEVELS * step:
+        return None
+    near = max(NEXT * (high - low), 2 * step)
+    for extreme in (high, low):
+        there = values == extreme
+        close = (np.abs(values - extreme) <= near) & ~there
+        if there.sum() >= max(CLIPPED, close.sum()):
+            return "clip", *_count(there), f"{int(there.sum())} samples at the extreme {extreme:g}"
+    return None
+
+
+def _spikes(values: np.ndarray) -> np.ndarray:
+    """Samples alone far from their neighbours."""
+    if len(values) < 2 * AROUND + 1:
+        return np.array([], int)
+    middle = values[1:-1].astype("float64")
+    apart = np.abs(middle - (values[:-2].astype("float64") + values[2:]) / 2)
+    known = apart[np.isfinite(apart)]
+    if not known.size:
+        return np.array([], int)
+    scale = max(1.4826 * float(np.median(known)), _step(values))
+    candidates = np.flatnonzero(apart > SPIKE_Z * scale) + 1
+    offsets = np.array([*range(-AROUND, 0), *range(1, AROUND + 1)])
+    alone = []
+    for block in np.array_split(candidates, max(1, len(candidates) // 100_000)):
+        around = values[np.clip(block[:, None] + offsets, 0, len(values) - 1)].astype("float64")
+        low, high = np.nanmin(around, 1, initial=np.inf), np.nanmax(around, 1, initial=-np.inf)
+        own = values[block].astype("float64")
+        outside = np.maximum(own - high, low - own)
+        alone.append(block[outside > SPIKE_ALONE * np.maximum(high - low, scale)])
+    return np.concatenate(alone)
