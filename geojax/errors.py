@@ -7,3 +7,7 @@ class UserError(Exception):
     The message names what was required, what came, and the remedy; it is shown
     without a traceback.
     """
+
+
+class NothingThereError(UserError):
+    """A source answered, and has nothing for what was asked: no fault of the network or of a setting."""

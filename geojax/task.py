@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 import xarray as xr
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from geojax import modules
 from geojax.errors import UserError
 from geojax.messages import explain
 
@@ -162,7 +162,7 @@ def load(name: str) -> Task[Any]:
 
 def names() -> list[str]:
     """Names of all tasks."""
-    return sorted(p.stem for p in (Path(__file__).parent / "tasks").glob("*.py") if not p.stem.startswith("_"))
+    return modules.names("tasks")
 
 
 def settings_of(task: Task[S], given: dict[str, Any], path: str = "") -> S:

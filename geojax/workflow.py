@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from geojax import code
-from geojax.config import Dataset, FilesSource, Run, load
-from geojax.data import parts
+from geojax import code, modules
+from geojax.config import Dataset, Run, load
+from geojax.data import parts, raw
 from geojax.errors import UserError
 
 Ask = Callable[[Any], Any]  # Snakemake calls it with the wildcards of a job
@@ -30,14 +30,29 @@ class Plan:
     @cached_property
     def own_files(self) -> dict[str, dict[str, list[str]]]:
         """One's own raw files of each part of each dataset that has them."""
-        sources = {name: dataset.source for name, dataset in self.datasets.items()}
-        return {name: parts.files(source) for name, source in sources.items() if isinstance(source, FilesSource)}
+        return {name: raw.files(dataset) for name, dataset in self.datasets.items() if dataset.source.kind == "files"}
 
     def raw_of_part(self, wildcards: Any) -> list[str]:
         """One's own raw files, or the manifest of what was fetched."""
         if own := self.own_files.get(wildcards.dataset):
-            return own[wildcards.part]
-        return [f"data/{wildcards.dataset}/raw.manifest.json"]
+            return own[wildcards.part] if wildcards.part in own else own[raw.WHOLE]
+        lot = raw.lot(self.datasets[wildcards.dataset], wildcards.part)
+        return [f"data/{wildcards.dataset}/raw/{lot}.manifest.json"]
+
+    def shared_of_part(self, wildcards: Any) -> list[str]:
+        """One's own files that every part needs, such as the stations' responses."""
+        return list(self.shared_names(wildcards).values())
+
+    def shared_names(self, wildcards: Any) -> dict[str, str]:
+        return getattr(self.datasets[wildcards.dataset].source, "shared", {})
+
+    def selection_of_part(self, wildcards: Any) -> dict[str, Any]:
+        """What of its raw data belongs to a part: nothing of the other parts, whose change is not its own."""
+        return raw.selection(self.datasets[wildcards.dataset], wildcards.part)
+
+    def order_of_lot(self, wildcards: Any) -> dict[str, Any]:
+        """What is to be fetched for a lot."""
+        return raw.order(self.datasets[wildcards.dataset], wildcards.lot)
 
     def reference_parts(self, wildcards: Any) -> list[str]:
         names = parts.reference(self.datasets[wildcards.dataset])
@@ -135,15 +150,12 @@ def read(directory: str | Path = "config", only: str | None = None) -> Plan:
 def _check_names(path: Path, run: Run) -> None:
     """Tasks and models are files; that one exists can be seen without importing it."""
     for kind, name in (("task", run.task), ("model", run.model.name)):
-        folder = Path(__file__).parent / f"{kind}s"
-        known = sorted(p.stem for p in folder.glob("*.py") if f"\n{kind.upper()} = " in p.read_text())
-        if name not in known:
+        if name not in (known := modules.names(f"{kind}s")):
             raise UserError(f"{path}: {kind}: there is no `{name}`. There are: {', '.join(known)}.")
 
 
 def _check_dataset(path: Path, dataset: Dataset) -> None:
-    known = sorted(p.stem for p in (Path(__file__).parent / "data" / "readers").glob("*.py") if p.stem[0] != "_")
-    if dataset.reader.name not in known:
+    if dataset.reader.name not in (known := modules.names("data/readers")):
         raise UserError(f"{path}: reader: name: there is no `{dataset.reader.name}`. There are: {', '.join(known)}.")
     try:
         parts.reference(dataset)

@@ -10,4 +10,5 @@ with log.plainly(WorkflowError):
 wildcard_constraints:
     dataset="[A-Za-z0-9_.-]+",
     run="[A-Za-z0-9_.-]+",
+    lot="[A-Za-z0-9_.-]+",
     part="[A-Za-z0-9_.-]+",

@@ -1,13 +1,13 @@
 rule fetch_raw:
     output:
-        manifest="data/{dataset}/raw.manifest.json",
-        directory=directory("data/{dataset}/raw"),
+        manifest="data/{dataset}/raw/{lot}.manifest.json",
+        directory=directory("data/{dataset}/raw/{lot}"),
     log:
-        "logs/{dataset}/fetch_raw.log",
+        "logs/{dataset}/fetch_raw/{lot}.log",
     benchmark:
-        "logs/{dataset}/fetch_raw.tsv"
+        "logs/{dataset}/fetch_raw/{lot}.tsv"
     params:
-        source=PLAN.dataset_section("source"),
+        order=PLAN.order_of_lot,
     script:
         "../scripts/fetch_raw.py"
 
@@ -15,6 +15,7 @@ rule fetch_raw:
 rule ingest_part:
     input:
         raw=PLAN.raw_of_part,
+        shared=PLAN.shared_of_part,
     output:
         manifest="data/{dataset}/parts/{part}.manifest.json",
         zarr=directory("data/{dataset}/parts/{part}.zarr"),
@@ -24,8 +25,10 @@ rule ingest_part:
         "logs/{dataset}/ingest_part/{part}.tsv"
     params:
         part="{part}",
-        parts=PLAN.dataset_section("parts"),
+        selection=PLAN.selection_of_part,
         reader=PLAN.dataset_section("reader"),
+        quality=PLAN.dataset_section("quality"),
+        names=PLAN.shared_names,
         code=PLAN.code("ingest_part"),
     script:
         "../scripts/ingest_part.py"

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from geojax.config import Dataset, GroupSplit, Run, TimeSplit, Training, load
+from geojax.config import Dataset, Run, Training, load
+from geojax.config.dataset import GroupSplit, TimeSplit
 from geojax.errors import UserError
 from geojax.messages import explain, known_keys
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geojax.config import Dataset, FilesSource
+from geojax.config import Dataset
 from geojax.data import parts
 from geojax.errors import UserError
 

@@ -1,92 +1,40 @@
 """Which parts a dataset has. Light: it runs whenever Snakemake builds the DAG."""
 
-import glob
 import re
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from geojax.config import Dataset, FilesSource, StationParts, YearParts
+from geojax.config.dataset import Dataset
+from geojax.config.parts import PeriodParts, StationParts
+from geojax.config.sources import FilesSource, HttpSource, ObjectsSource
+from geojax.data import raw
+from geojax.data.ranges import expand, periods
 from geojax.errors import UserError
 
 
 def names(dataset: Dataset) -> list[str]:
     """Names of all parts, in order.
 
-    raises UserError : the source's pattern matches no file
+    raises UserError : the no file matches the source's pattern
     """
-    match dataset.parts:
-        case YearParts(first=first, last=last):
-            return [str(year) for year in range(first, last + 1)]
-        case StationParts(blocks=blocks):
+    match dataset.parts, dataset.source:
+        case _, FilesSource(pattern=pattern) if "{part}" in pattern:
+            return sorted(raw.files(dataset))
+        case PeriodParts(by=by, first=str(first), last=str(last)), _:
+            return periods(by, first, last)
+        case StationParts(blocks=blocks), _:
             return list(blocks)
-    assert isinstance(dataset.source, FilesSource)
-    return sorted(files(dataset.source))
+        case _, HttpSource(sha256=dict(digests)):
+            return list(digests)
+        case _, ObjectsSource(parts=listed):
+            return list(dict.fromkeys(expand(listed)))
+    raise AssertionError(dataset)  # the configuration admits no other
 
 
-def files(source: FilesSource) -> dict[str, list[str]]:
-    """The raw files of each part: those in whose path the same stands in the place of `{part}`.
-
-    raises UserError : no file matches, a part could not name a store, or what stands for `{part}` is not certain
-    """
-    pattern = source.pattern
-    every = pattern.replace("[", "[[]").replace("{part}", "*")
-    shortest, longest = _expression(pattern, ""), _expression(pattern, "?")
-    parts: dict[str, list[str]] = {}
-    for path in sorted(set(glob.glob(every, recursive=True))):
-        first, second = shortest.fullmatch(path), longest.fullmatch(path)
-        if not (first and second) or Path(path).is_dir():
-            continue
-        part = first["part"]
-        if part != second["part"]:
-            raise UserError(
-                f"{pattern}: {{part}} must be certain, but in {path} it could be `{part}` or `{second['part']}`. "
-                "Write more of the name around it, as in *.D.{part}."
-            )
-        if not re.fullmatch(r"[A-Za-z0-9_.-]+", part):
-            raise UserError(f"{path}: a part's name takes letters, digits, `_`, `-` and `.`; rename the file.")
-        parts.setdefault(part, []).append(path)
-    if not parts:
-        raise UserError(f"{pattern}: no file matches. Mend `source: pattern`, or put the raw files there.")
-    return parts
-
-
-def _expression(pattern: str, lazy: str) -> re.Pattern[str]:
-    """The pattern as a regular expression; wildcards take as much as they can, or with `?` as little.
-
-    The first puts {part} as late and short as may be, the second as early and long: if they agree, it is certain.
-    """
-    part = f"(?P<part>[^/]+{'' if lazy else '?'})"
-    known = {"**/": f"(?:[^/]+/)*{lazy}", "*": f"[^/]*{lazy}", "?": "[^/]", "{part}": part}
-    pieces = re.split(r"(\*\*/|\*|\?|\{part\})", pattern)
-    return re.compile("".join(known.get(piece, re.escape(piece)) for piece in pieces))
-
-
-def selection(dataset_parts: dict[str, Any], part: str) -> dict[str, Any]:
-    """What of a raw file belongs to `part`: {"year": 1991}, {"stations": {…}} or nothing, which means all."""
-    match dataset_parts["by"]:
-        case "year":
-            return {"year": int(part)}
-        case "station":
-            return {"stations": set(expand(dataset_parts["blocks"][part]))}
-    return {}
-
-
-def expand(items: Iterable[str]) -> list[str]:
-    """Names, with each range such as 1991-2010 replaced by what it stands for.
-
-    raises UserError : a range runs backwards
-    """
-    every: list[str] = []
-    for item in items:
-        if ends := re.fullmatch(r"(\d+)-(\d+)", item):
-            if int(ends[2]) < int(ends[1]):
-                raise UserError(f"{item}: a range must run upwards; write {ends[2]}-{ends[1]}.")
-            width = len(ends[1])
-            every += [str(n).zfill(width) for n in range(int(ends[1]), int(ends[2]) + 1)]
-        else:
-            every.append(item)
-    return every
+def lots(dataset: Dataset) -> list[str]:
+    """All lots that are fetched; none for one's own files."""
+    if dataset.source.kind == "files":
+        return []
+    return list(dict.fromkeys(raw.lot(dataset, part) for part in names(dataset)))
 
 
 def reference(dataset: Dataset) -> list[str]:
@@ -94,15 +42,24 @@ def reference(dataset: Dataset) -> list[str]:
 
     raises UserError : the config names a part that the dataset does not have
     """
-    known = names(dataset)
-    items = [[item] if item in known else expand([item]) for item in dataset.scaling.reference]
+    names_ = names(dataset)
+    known = set(names_)
+    items = [[item] if item in known else _range(item, names_) for item in dataset.scaling.reference]
     wanted = list(dict.fromkeys(part for item in items for part in item))  # each weighs once
     if absent := [part for part in wanted if part not in known]:
         raise UserError(
             f"scaling: reference: {', '.join(absent[:5])} must be parts of the dataset, but its parts are "
-            f"{known[0]} … {known[-1]} ({len(known)} in all). Correct `reference`, or bring the missing raw files."
+            f"{names_[0]} … {names_[-1]} ({len(names_)} in all). Correct `reference`, or bring the missing raw files."
         )
     return wanted
+
+
+def _range(item: str, known: list[str]) -> list[str]:
+    """What an item of `reference` stands for: years as 1991-2010, or `first … last` for any parts in their order."""
+    ends = [end.strip() for end in re.split(r"\.\.\.|…", item)]
+    if len(ends) == 2 and set(ends) <= set(known):
+        return known[known.index(ends[0]) : known.index(ends[1]) + 1]
+    return expand([item])
 
 
 def stem(path: str | Path) -> str:

@@ -1,10 +1,12 @@
 """What is wrong with continuous samples: found, named and counted; never mended."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+
+from geojax.errors import UserError
 
 FLAT = 100  # equal samples in a row that no working channel gives
 CLIPPED = 10  # samples at the extreme, and no fewer than in the levels next to it
@@ -34,6 +36,7 @@ FATAL = {
     "contradiction": "Keep the file of the source that you trust, and remove the other.",
     "infinite": "Bring the record with finite numbers.",
     "damage": "Fetch the file again.",
+    "unsorted": "Sort the file by time, with each time once.",
 }  # no configuration may admit them: which numbers are right cannot be told
 
 
@@ -53,9 +56,26 @@ class Finding:
 
     def __str__(self) -> str:
         remedy = FATAL.get(self.kind) or (
-            f"{REMEDIES[self.kind]}, or admit it with `reader: options: admit: [{self.kind}]`, which records it."
+            f"{REMEDIES[self.kind]}, or admit it with `quality: admit: [{self.kind}]` in the dataset's "
+            "configuration, which records it."
         )
         return f"{self.file}: {self.trace}: {self.kind}: {self.detail}, first at {self.first}. {remedy}"
+
+
+def judge(findings: Iterable[Finding], admit: Sequence[str]) -> None:
+    """Refuse what was found and not admitted.
+
+    admit : kinds that may stay; `all` for every kind that may be admitted
+    raises UserError : it names the first and counts the rest
+    """
+    if strange := [kind for kind in admit if kind not in REMEDIES and kind != "all"]:
+        never = f"; {', '.join(FATAL)} never may" if strange[0] in FATAL else ""
+        raise UserError(f"quality: admit: {strange[0]!r} must be one of {', '.join(REMEDIES)}, or all{never}.")
+    admitted = REMEDIES if "all" in admit else admit
+    refused = [finding for finding in findings if finding.kind not in admitted]
+    if refused:
+        kinds = ", ".join(sorted({f"{f.trace} {f.kind}" for f in refused[1:]})[:5])
+        raise UserError(f"{refused[0]}{f' ({len(refused) - 1} more: {kinds}.)' if refused[1:] else ''}")
 
 
 def together(findings: Iterable[Finding]) -> list[Finding]:

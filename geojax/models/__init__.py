@@ -5,11 +5,11 @@ A constructor's keyword-only arguments, but for `rngs`, are the sizes that a run
 
 import inspect
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from geojax import modules
 from geojax.errors import UserError
 from geojax.messages import explain
 
@@ -26,7 +26,7 @@ def load(name: str) -> Any:
 
 def names() -> list[str]:
     """Names of all models."""
-    return sorted(p.stem for p in Path(__file__).parent.glob("*.py") if "\nMODEL = " in p.read_text())
+    return modules.names("models")
 
 
 def sizes_schema(name: str) -> type[BaseModel]:

@@ -38,16 +38,16 @@ class Stage:
         return rounding.seconds(self.time_s) if self.measured else "not measured"
 
 
-def stages(run: str, dataset: str, parts: list[str], fetched: bool, logs: str | Path = "logs") -> list[Stage]:
+def stages(run: str, dataset: str, parts: list[str], lots: list[str], logs: str | Path = "logs") -> list[Stage]:
     """The stages in the order of flow, measured from Snakemake's benchmark files where there are any."""
     logs = Path(logs)
-    kept = PLACES if fetched else PLACES.keys() - {"fetch_raw"}
+    kept = PLACES if lots else PLACES.keys() - {"fetch_raw"}
     found = []
-    for name in (each for each in PLACES if each in kept):
-        if name in ("ingest_part", "normalize_part"):
-            jobs, files = len(parts), [logs / dataset / name / f"{part}.tsv" for part in parts]
+    for name in (place for place in PLACES if place in kept):
+        if each := {"ingest_part": parts, "normalize_part": parts, "fetch_raw": lots}.get(name):
+            jobs, files = len(each), [logs / dataset / name / f"{part}.tsv" for part in each]
         else:
-            folder = {"fetch_raw": dataset, "fit_scaling": dataset, "write_report": "."}.get(name, run)
+            folder = {"fit_scaling": dataset, "write_report": "."}.get(name, run)
             jobs, files = 1, [logs / folder / f"{name}.tsv"]
         rows = [row for file in files if name != "write_report" for row in _rows(file)]
         memory = max((row[1] for row in rows), default=0.0)

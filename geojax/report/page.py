@@ -75,7 +75,8 @@ class Section:
 def section(name: str, run: dict[str, Any], dataset: dict[str, Any], dataset_name: str) -> Section:
     """Gather a run and draw its figures, from conventional paths below the working directory."""
     results, data = Path("results") / name, Path("data") / dataset_name
-    names = partition_of.names(Dataset.model_validate(dataset))
+    configured = Dataset.model_validate(dataset)
+    names = partition_of.names(configured)
     manifests = [str(data / "normalized" / f"{part}.manifest.json") for part in names]
     scaling, own_index = str(data / "scaling.manifest.json"), str(results / "index.manifest.json")
     problem = Problem.open(manifests, scaling, own_index, run["task"], run["examples"])
@@ -88,7 +89,7 @@ def section(name: str, run: dict[str, Any], dataset: dict[str, Any], dataset_nam
     return Section(
         name=name, title=run["title"], question=task.question, scores=scores, dataset_name=dataset_name,
         dataset=dataset, parts=len(names), raw=_raw(data, names),
-        stages=flow.stages(name, dataset_name, names, dataset["source"]["kind"] == "package"),
+        stages=flow.stages(name, dataset_name, names, partition_of.lots(configured)),
         split=partition.counts(index, spans),
         split_plate=plates.split(index, spans, dataset["split"]["by"]),
         audited=partition.audited(index, dataset["split"].get("embargo_days")),

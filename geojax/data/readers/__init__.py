@@ -1,7 +1,7 @@
-"""One module for each raw format, each with one function `read(files, selection, variables) -> Dataset`.
+"""One module for each raw format, each with one function `read(files, selection, variables, **options) -> Dataset`.
 
 files : what each raw file holds and where it lies
-selection : what of them belongs to the part, see geojax.data.parts.selection
+selection : what of them belongs to the part, see geojax.data.raw.selection
 variables : what each variable must be: name in the file, CF units and standard name, valid range
 options : what this reader alone takes, as keyword-only arguments with defaults
 """
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import xarray as xr
 
+from geojax import modules
 from geojax.errors import UserError
 
 
@@ -71,4 +72,4 @@ def check_options(name: str, options: Mapping[str, Any], path: str = "") -> None
 
 def names() -> list[str]:
     """Names of all readers."""
-    return sorted(p.stem for p in Path(__file__).parent.glob("*.py") if not p.stem.startswith("_"))
+    return modules.names("data/readers")

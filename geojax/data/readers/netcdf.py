@@ -52,11 +52,14 @@ def _select(raw: xr.Dataset, path: Path, selection: Mapping[str, Any]) -> xr.Dat
             f"{path}: `time` must hold dates of the standard calendar, but starts with {renamed['time'].values[0]!r}. "
             "Give it units such as 'days since 1970-01-01', or convert the calendar."
         )
-    years = renamed["time"].dt.year.values
-    chosen = renamed.isel(time=np.flatnonzero(years == selection["year"])) if "year" in selection else renamed
+    times, (first, end) = renamed["time"].values, selection.get("span", (None, None))
+    chosen = renamed
+    if first is not None:
+        chosen = renamed.isel(time=np.flatnonzero((times >= np.datetime64(first)) & (times < np.datetime64(end))))
     if chosen.sizes["time"] == 0:
         raise UserError(
-            f"{path}: must hold time steps of {selection['year']}, but runs from {years.min()} to {years.max()}. "
+            f"{path}: must hold time steps from {first} until before {end}, but runs from {times.min()} to "
+            f"{times.max()}. "
             "Correct `parts: first` and `last`, or bring a longer file."
         )
     if not chosen.indexes["time"].is_monotonic_increasing or chosen.indexes["time"].has_duplicates:

