@@ -1,17 +1,24 @@
-"""Digest of the modules that a stage reaches, so that Snakemake reruns what an edit touches. Light."""
+"""Digest of the code that a stage reaches, so that Snakemake reruns what an edit touches. Light.
+
+Modules count whole, without comments and docstrings; of a task's module counts only what the stage asks of the task,
+and what that uses in turn: an edited picture redraws the report, and trains nothing.
+"""
 
 import ast
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 IGNORED = ("geojax.log", "geojax.errors", "geojax.messages")  # what they change is never in a result
-PICTURES = "geojax.report"  # tasks name it, but only the page looks at it
+WHOLE = ("write_report",)  # stages that may ask a task for anything
+ALWAYS = ("settings",)  # members of a task that every stage reads
+Definition = ast.FunctionDef | ast.ClassDef | ast.stmt
 
 
+@cache
 def digest(stage: str, *extra: str) -> str:
     """Digest of the code behind a stage.
 
@@ -19,24 +26,89 @@ def digest(stage: str, *extra: str) -> str:
     extra : modules that it loads by name, for instance "tasks.sst_gaps"
     raises KeyError : no such stage
     """
-    tree = ast.parse((PACKAGE / "stages.py").read_text())
+    tree = _tree(PACKAGE / "stages.py")
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     own = _called(functions, stage)
-    ignored = IGNORED if stage == "write_report" else (*IGNORED, PICTURES)
-    seen: set[str] = set()
+    nodes: list[ast.AST] = list(own)
     waiting = [module for node in own for module in _imports(node)]
     waiting += [module for node in tree.body if not isinstance(node, ast.FunctionDef) for module in _imports(node)]
-    waiting += [f"geojax.{name}" for name in extra]
+    for name in extra:
+        if name.startswith("tasks.") and stage not in WHOLE:
+            used = _used_of_task(_tree(_file(f"geojax.{name}")), _members(own))
+            nodes += used
+            waiting += [module for node in used for module in _imports(node)]
+        else:
+            waiting.append(f"geojax.{name}")
+    seen: set[str] = set()
     while waiting:
         module = waiting.pop()
-        if module in seen or module.startswith(ignored):
+        if module in seen or module.startswith(IGNORED):
             continue
         seen.add(module)
         waiting += _reached(module)
-    content = hashlib.sha256("".join(ast.dump(node) for node in own).encode())
+    content = hashlib.sha256("".join(ast.dump(node) for node in nodes).encode())
     for path in sorted({path for module in seen for path in _read_by(module)}):
-        content.update(path.read_bytes())
+        content.update(_content(path))
     return content.hexdigest()[:16]
+
+
+def _members(functions: Iterable[ast.AST]) -> set[str]:
+    """Names that the functions ask of any object, and those that a Problem asks in turn to answer them."""
+    problem = {
+        node.name: node
+        for owner in _tree(PACKAGE / "problem.py").body if isinstance(owner, ast.ClassDef)
+        for node in owner.body if isinstance(node, ast.FunctionDef)
+    }  # fmt: skip
+    base = next(node for node in _tree(PACKAGE / "task.py").body if "Task" in _names(node))
+    found, waiting = set(ALWAYS), [*functions, problem["open"], base]
+    while waiting:
+        asked = {node.attr for node in ast.walk(waiting.pop()) if isinstance(node, ast.Attribute)} - found
+        found |= asked
+        waiting += [problem[name] for name in asked & problem.keys()]
+    return found
+
+
+def _used_of_task(tree: ast.Module, members: set[str]) -> list[ast.AST]:
+    """What of a task's module stands behind some members of the task: definitions and imports, in their order."""
+    defined = {name: node for node in tree.body for name in _names(node)}
+    made = defined["TASK"]
+    task = next(defined[name] for name in _mentioned(made) if isinstance(defined.get(name), ast.ClassDef))
+    assert isinstance(task, ast.ClassDef)
+    own = {name: node for node in task.body for name in _names(node)}
+    outside: list[ast.AST] = [*task.bases, *task.keywords, *task.decorator_list, made]
+    found: dict[ast.AST, None] = {}
+    # What is neither definition nor import acts when the module is read.
+    waiting: list[ast.AST] = [*outside, *(node for node in tree.body if not _names(node))]
+    waiting += [own[name] for name in members & own.keys()]
+    while waiting:
+        node = waiting.pop()
+        if node in found or node is task:
+            continue
+        found[node] = None
+        waiting += [defined[name] for name in _mentioned(node) & defined.keys()]
+        waiting += [own[name] for name in _asked_of_self(node) & own.keys()]
+    return sorted(found, key=lambda node: (getattr(node, "lineno", 0), getattr(node, "col_offset", 0)))
+
+
+def _names(node: ast.stmt) -> list[str]:
+    """What a statement of a module or class defines or imports."""
+    match node:
+        case ast.FunctionDef() | ast.ClassDef():
+            return [node.name]
+        case ast.Import() | ast.ImportFrom():
+            return [alias.asname or alias.name.split(".")[0] for alias in node.names]
+        case ast.Assign() | ast.AnnAssign() | ast.AugAssign():
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            return [inner.id for target in targets for inner in ast.walk(target) if isinstance(inner, ast.Name)]
+    return []
+
+
+def _mentioned(node: ast.AST) -> set[str]:
+    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+
+
+def _asked_of_self(node: ast.AST) -> set[str]:
+    return {inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute)}
 
 
 def _read_by(module: str) -> list[Path]:
@@ -44,6 +116,29 @@ def _read_by(module: str) -> list[Path]:
     file = _file(module)
     beside = (p for p in file.parent.iterdir() if p.is_file() and p.suffix not in (".py", ".pyc"))
     return [file, *(p for p in beside if re.fullmatch(r"\w[\w.-]*", p.name))]  # no editor's scratch, as .store.py.swp
+
+
+def _content(path: Path) -> bytes:
+    return _dumped(path.read_text()) if path.suffix == ".py" else path.read_bytes()
+
+
+@cache
+def _dumped(text: str) -> bytes:
+    return ast.dump(_parsed(text)).encode()
+
+
+def _tree(path: Path) -> ast.Module:
+    return _parsed(path.read_text())
+
+
+@cache
+def _parsed(text: str) -> ast.Module:
+    """A module without docstrings, which change no result, and without comments."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
+            node.body = node.body[1:] or [ast.Pass()]
+    return tree
 
 
 def _called(functions: dict[str, ast.FunctionDef], stage: str) -> list[ast.FunctionDef]:
@@ -57,9 +152,13 @@ def _called(functions: dict[str, ast.FunctionDef], stage: str) -> list[ast.Funct
     return [found[name] for name in sorted(found)]
 
 
-@cache
 def _reached(module: str) -> tuple[str, ...]:
-    return tuple(_imports(ast.parse(_file(module).read_text())))
+    return tuple(name for name in _imported(_file(module).read_text()) if _is_ours(name))
+
+
+@cache
+def _imported(text: str) -> tuple[str, ...]:
+    return tuple(_imports(_parsed(text)))
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:

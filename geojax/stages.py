@@ -118,7 +118,7 @@ def train_model(
     task: str, examples: Section, model: Section, training: Section, checkpoints: str, code: str,
 ) -> None:  # fmt: skip
     """Train the model and keep the weights of the best epoch of each member."""
-    from geojax.config import Training
+    from geojax.config.run import Training
     from geojax.training import devices, loop, weights
     from geojax.training.checkpoints import Checkpoints
 

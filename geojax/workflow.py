@@ -96,7 +96,8 @@ class Plan:
         def ask(wildcards: Any) -> str:
             if run := wildcards.get("run"):
                 chosen = self.runs[run]
-                return code.digest(stage, f"tasks.{chosen.task}", f"models.{chosen.model.name}")
+                model = [f"models.{chosen.model.name}"] if stage in ("train_model", "predict") else []
+                return code.digest(stage, f"tasks.{chosen.task}", *model)
             if stage == "ingest_part":
                 return code.digest(stage, f"data.readers.{self.datasets[wildcards.dataset].reader.name}")
             return code.digest(stage)

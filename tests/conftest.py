@@ -98,16 +98,4 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy = tmp_path / "library" / "geojax"
     shutil.copytree(code.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(code, "PACKAGE", copy)
-    monkeypatch.setattr(code, "_reached", _reached_by_content)
     return copy
-
-
-_reached, _known = code._reached.__wrapped__, {}
-
-
-def _reached_by_content(module: str) -> tuple[str, ...]:
-    """What a module imports, found anew when its file has changed: rules ask in processes of their own."""
-    content = code._file(module).read_bytes()
-    if content not in _known:
-        _known[content] = _reached(module)
-    return _known[content]

@@ -8,14 +8,14 @@ from conftest import ROOT
 
 from geojax import code
 
-GAPS = ("tasks.sst_gaps", "models.gap_filler")
+GAPS = ("tasks.sst_gaps",)
 STAGES = {
     "ingest_part": ("data.readers.netcdf",),
     "fit_scaling": (),
     "normalize_part": (),
     "index_examples": GAPS,
-    "train_model": GAPS,
-    "predict": GAPS,
+    "train_model": (*GAPS, "models.gap_filler"),
+    "predict": (*GAPS, "models.gap_filler"),
     "fit_baselines": GAPS,
     "evaluate_run": GAPS,
     "write_report": ("tasks.sst_gaps",),
@@ -23,6 +23,7 @@ STAGES = {
 
 
 def digests(among: Iterable[str] = STAGES) -> dict[str, str]:
+    code.digest.cache_clear()  # rules ask in processes of their own
     return {stage: code.digest(stage, *STAGES[stage]) for stage in among}
 
 
@@ -58,7 +59,8 @@ def test_a_stage_of_preparation_depends_on_its_own_module_and_the_store_alone(pa
 
     assert modules("fit_scaling") == modules("normalize_part") == {"store.py", "data/scaling.py"}
     readers = {f"data/readers/{name}.py" for name in ("__init__", "netcdf", "_classic")}
-    assert modules("ingest_part") == {"store.py", "config.py", "data/parts.py", *readers}
+    assert modules("ingest_part") >= {"store.py", "data/survey.py", "data/quality.py", *readers}
+    assert not modules("ingest_part") & {"data/parts.py", "data/raw.py", "data/scaling.py", "workflow.py"}
 
 
 @pytest.mark.parametrize("module", ["log", "errors", "messages"])
@@ -84,11 +86,77 @@ def test_a_module_touches_the_stages_that_use_it(package, module, stages):
     assert touched_by(package / module) == stages
 
 
-@pytest.mark.parametrize("module", ["tasks/sst_gaps.py", "data/gaps.py", "task.py"])
-def test_what_a_task_reaches_touches_every_stage_of_its_runs_and_no_preparation(package, module):
+def test_what_every_task_is_made_from_touches_every_stage_of_its_runs_and_no_preparation(package):
     preparation = {"ingest_part", "fit_scaling", "normalize_part"}
 
-    assert touched_by(package / module) == STAGES.keys() - preparation
+    assert touched_by(package / "task.py") == STAGES.keys() - preparation
+    assert touched_by(package / "tasks" / "sst_gaps.py", "\nprint()\n") == STAGES.keys() - preparation
+
+
+MEMBERS = {
+    "settings": {"index_examples", "train_model", "predict", "fit_baselines", "evaluate_run", "write_report"},
+    "examples": {"train_model", "predict", "fit_baselines", "evaluate_run", "write_report"},
+    "expand": {"index_examples", "write_report"},
+    "loss": {"train_model", "write_report"},
+    "baselines": {"fit_baselines", "write_report"},
+    "statistics": {"evaluate_run", "write_report"},
+    "score": {"evaluate_run", "write_report"},
+    "pictures": {"write_report"},
+    "question": {"write_report"},
+    "_used_by_loss": {"train_model", "write_report"},
+    "_used_by_nothing": {"write_report"},
+}
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_a_member_of_a_task_touches_the_stages_that_ask_for_it(package, member):
+    task = package / "tasks" / "mine.py"
+    names = [name for name in MEMBERS if not name.startswith("_")]
+    members = "\n".join(f"    def {name}(self): return _used_by_{name}('{name}')" for name in names)
+    helpers = "\n".join(f"def _used_by_{name}(x): return x" for name in [*names, "nothing"])
+    text = f"from geojax.task import Task\n{helpers}\nclass Mine(Task):\n{members}\nTASK = Mine()\n"
+    ran = ("index_examples", "train_model", "predict", "fit_baselines", "evaluate_run", "write_report")
+
+    def found(content):
+        task.write_text(content)
+        code.digest.cache_clear()
+        return {stage: code.digest(stage, "tasks.mine") for stage in ran}
+
+    edited = text.replace(f"'{member}'", "'edited'") if member in names else _edit_helper(text, member)
+    before, after = found(text), found(edited)
+
+    assert edited != text
+    assert {stage for stage in ran if before[stage] != after[stage]} == MEMBERS[member]
+
+
+def _edit_helper(text, name):
+    return text.replace(f"def {name}(x): return x", f"def {name}(x): return -x")
+
+
+@pytest.mark.parametrize(
+    ("module", "stages"),
+    [
+        ("baselines/gap_filling.py", {"fit_baselines", "write_report"}),
+        ("scores/regression.py", {"evaluate_run", "write_report"}),
+        ("models/gap_filler.py", {"train_model", "predict"}),
+    ],
+)
+def test_what_one_member_of_a_task_reaches_touches_its_stages_and_the_report(package, module, stages):
+    assert touched_by(package / module) - {"write_report"} == stages - {"write_report"}
+
+
+@pytest.mark.parametrize("edit", ["\n# a remark\n", "\n\n\n"])
+def test_remarks_and_empty_lines_touch_nothing(package, edit):
+    assert touched_by(package / "store.py", edit) == set()
+
+
+def test_a_docstring_touches_nothing(package):
+    text = (package / "data" / "scaling.py").read_text()
+    before = digests()
+    (package / "data" / "scaling.py").write_text(text.replace('"""Centre and spread', '"""The centre and the spread', 1))
+
+    assert (package / "data" / "scaling.py").read_text() != text
+    assert digests() == before
 
 
 def test_the_store_touches_every_stage(package):

@@ -305,7 +305,7 @@ def test_samples_that_a_sac_file_calls_velocity_are_no_counts(tmp_path):
         ({"quality": "mend"}, "quality: must be fail or record, but is 'mend'"),
         ({"admit": ["gasp"]}, "admit: 'gasp' must be one of gap, overlap"),
         ({"variables": MOTION | {"other": MOTION["ground_motion"]}}, "reads one variable, but 2 are named"),
-        ({"selection": {"year": 2024}}, "take `by: file`"),
+        ({"selection": {"span": ("2024-01-01", "2025-01-01")}}, "take `by: file`"),
     ],
 )
 def test_settings_that_mean_nothing_here_are_refused(tmp_path, options, told):
@@ -394,9 +394,10 @@ def test_a_part_of_several_files_keeps_their_digests_and_its_findings_in_the_man
         saved(tmp_path, trace(noise()[:2000]), name="a"),
         saved(tmp_path, trace(noise()[2500:], 2500), name="b"),
     ]
-    reader = {"name": "waveforms", "variables": MOTION, "options": {"admit": ["gap"]}}
+    reader = {"name": "waveforms", "variables": MOTION, "options": {"quality": "record"}}
+    quality = {"policy": "fail", "admit": ["gap"]}
 
-    stages.ingest_part(list(map(str, paths)), str(tmp_path / "p.zarr"), "2024.131", {"by": "file"}, reader)
+    stages.ingest_part(list(map(str, paths)), str(tmp_path / "p.zarr"), "2024.131", {}, reader, quality)
 
     manifest = store.read_json(tmp_path / "p.manifest.json")
     assert manifest["raw"] == {path.name: store.digest(path) for path in paths}

@@ -3,17 +3,20 @@
 import re
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from geojax.config.section import Name, Section
+
+
+Period = Annotated[str, WithJsonSchema({"type": ["string", "integer"]})]  # YAML reads 1991 as a number
 
 
 class PeriodParts(Section):
     """One part for each calendar year, month or day."""
 
     by: Literal["year", "month", "day"]
-    first: str | None = Field(default=None, description="first period, as 1991, 1991-01 or 1991-01-01")
-    last: str | None = Field(default=None, description="last period, itself included")
+    first: Period | None = Field(default=None, description="first period, as 1991, 1991-01 or 1991-01-01")
+    last: Period | None = Field(default=None, description="last period, itself included")
     date: str | None = Field(
         default=None, description="with files: how {part} in their names tells the date, as %Y.%j; they are grouped"
     )
@@ -21,8 +24,7 @@ class PeriodParts(Section):
 
     @field_validator("first", "last", mode="before")
     @classmethod
-    def as_text(cls, period: Any) -> Any:
-        """YAML reads 1991 as a number and 1991-01-01 as a date."""
+    def as_text(cls, period: Any) -> str | None:
         return None if period is None else str(period)
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ import optax
 import pandas as pd
 from flax import nnx
 
-from geojax.config import Training
+from geojax.config.run import Training
 from geojax.errors import UserError
 from geojax.log import logger
 from geojax.task import Examples
