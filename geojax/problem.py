@@ -31,7 +31,7 @@ class Problem:
         return cls(
             chosen,
             tasks.settings_of(chosen, examples),
-            {stem(path): store.read(path) for path in parts},
+            {stem(path): store.read(path) for path in store.usable(parts)},
             store.read(scaling).load(),
             pd.read_parquet(store.beside(index, ".parquet")),
         )

@@ -69,19 +69,22 @@ def _raw_files(raw: list[Path]) -> tuple[dict[str, Path], dict[str, str]]:
     return {name: store.beside(raw[0], "") / name for name in digests}, digests
 
 
-def fit_scaling(parts: Paths, zarr: str, scaling: Section) -> None:
-    """Fit centre and spread on the reference parts."""
+def fit_scaling(parts: Paths, zarr: str, scaling: Section, kept: str, code: str) -> None:
+    """Fit centre and spread on the reference parts, from moments that are measured once for each part."""
+    from geojax.data import moments
     from geojax.data import scaling as fitting
 
-    moments = [fitting.moments(store.read(path), scaling) for path in parts]
-    store.write(fitting.fit(fitting.merge(moments), scaling), zarr)
-    logger.info("scaling fitted on %d reference parts", len(moments))
+    found = moments.of_parts(parts, scaling, kept, code)
+    store.write(fitting.fit(fitting.merge(found), scaling), zarr, parts=len(found))
+    logger.info("scaling fitted on %d reference parts", len(found))
 
 
 def normalize_part(part: str, scaling: str, zarr: str) -> None:
     """Apply the scaling to one part."""
     from geojax.data import scaling as fitting
 
+    if reason := store.set_aside(part):
+        return store.write(store.read(part).load(), zarr, quarantined=reason, drift={})
     fitted = store.read(scaling).load()
     normalized = fitting.apply(store.read(part).load(), fitted)
     store.write(normalized, zarr, drift=fitting.drift(normalized, fitted))
@@ -95,16 +98,18 @@ def index_examples(
 
     from geojax import task as tasks
     from geojax.data import splits
+    from geojax.data.parts import stem
 
     chosen = tasks.load(task)
     settings = tasks.settings_of(chosen, examples)
     pieces = []
-    for path in parts:
+    for path in store.usable(parts):
         with store.read(path) as part:
             pieces.append(chosen.index(part, settings).assign(part=part.attrs["part"]))
     rows = chosen.expand(splits.assign(pd.concat(pieces, ignore_index=True), split), settings)
     rows.insert(0, "example", range(len(rows)))
-    if leaks := splits.audit(rows, split, reference):
+    aside = {stem(path) for path in parts} - {stem(path) for path in store.usable(parts)}
+    if leaks := splits.audit(rows, split, [part for part in reference if part not in aside]):
         raise UserError("the split leaks:\n  " + "\n  ".join(leaks) + "\nMend `split` or `scaling: reference`.")
     store.write_table(rows, index)
     counts = rows["split"].value_counts().to_dict()

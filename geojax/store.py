@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -96,6 +96,23 @@ def beside(path: str | Path, ending: str) -> Path:
     """What stands beside a store or manifest under the same name: X.zarr, X.parquet."""
     path = Path(path)
     return path.with_name(path.name.removesuffix(".zarr").removesuffix(".manifest.json") + ending)
+
+
+def set_aside(path: str | Path) -> str | None:
+    """Why the part behind a store or manifest was set aside, if it was."""
+    return read_json(manifest_of(path)).get("quarantined")
+
+
+def usable(paths: Iterable[str | Path]) -> list[str | Path]:
+    """The parts that were not set aside.
+
+    raises UserError : all of them were
+    """
+    every = list(paths)
+    kept = [path for path in every if not set_aside(path)]
+    if every and not kept:
+        raise UserError(f"all {len(every)} parts are set aside; the first: {set_aside(every[0])}")
+    return kept
 
 
 def manifest_of(path: str | Path) -> Path:

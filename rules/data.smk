@@ -46,6 +46,7 @@ rule fit_scaling:
         "logs/{dataset}/fit_scaling.tsv"
     params:
         scaling=PLAN.dataset_section("scaling"),
+        kept="data/{dataset}/moments",
         code=PLAN.code("fit_scaling"),
     script:
         "../scripts/fit_scaling.py"

@@ -153,7 +153,9 @@ def test_remarks_and_empty_lines_touch_nothing(package, edit):
 def test_a_docstring_touches_nothing(package):
     text = (package / "data" / "scaling.py").read_text()
     before = digests()
-    (package / "data" / "scaling.py").write_text(text.replace('"""Centre and spread', '"""The centre and the spread', 1))
+    (package / "data" / "scaling.py").write_text(
+        text.replace('"""Centre and spread', '"""The centre and the spread', 1)
+    )
 
     assert (package / "data" / "scaling.py").read_text() != text
     assert digests() == before

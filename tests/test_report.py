@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from geojax.report import figures, flow, maps, page, partition, phases, plates, rounding, tables
+from geojax.report import condition, figures, flow, maps, page, partition, phases, plates, rounding, tables
 from geojax.report.gaps import Fields
 from geojax.scores import verdict
 from geojax.task import Examples, Outcome, Score
@@ -45,7 +45,8 @@ def made_section(gain: tuple[float, float, float], **changes: object) -> page.Se
     plate = plates.learning(history)
     values = dict(
         name="gaps", title="Gaps <1>", question="What is hidden?", scores=found, dataset_name="sst", dataset=dataset,
-        parts=2, raw={}, stages=flow.stages("gaps", "sst", ["1991", "1992"], ["whole"], "nowhere"),
+        parts=2, raw={}, condition=condition.of_parts({}),
+        stages=flow.stages("gaps", "sst", ["1991", "1992"], ["whole"], "nowhere"),
         split=[], split_plate=None,
         audited="", learning=plate, training="", headline=tables.headline(table, RMSE, methods),
         score_plates=plates.scores(table, RMSE, methods, found), details=tables.sliced(table, RMSE, methods),

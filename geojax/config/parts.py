@@ -7,7 +7,6 @@ from pydantic import Field, WithJsonSchema, field_validator, model_validator
 
 from geojax.config.section import Name, Section
 
-
 Period = Annotated[str, WithJsonSchema({"type": ["string", "integer"]})]  # YAML reads 1991 as a number
 
 

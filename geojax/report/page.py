@@ -15,7 +15,7 @@ from geojax import store
 from geojax.config import Dataset
 from geojax.data import parts as partition_of
 from geojax.problem import Problem
-from geojax.report import figures, flow, partition, plates, rounding, tables
+from geojax.report import condition, figures, flow, partition, plates, rounding, tables
 from geojax.report.plates import Plate
 from geojax.report.tables import Table
 from geojax.task import Outcome
@@ -33,6 +33,7 @@ class Section:
     dataset: dict[str, Any]
     parts: int
     raw: dict[str, str]  # digest of each raw file
+    condition: condition.Condition
     stages: list[flow.Stage]
     split: list[dict[str, str]]
     split_plate: Plate | None
@@ -84,11 +85,12 @@ def section(name: str, run: dict[str, Any], dataset: dict[str, Any], dataset_nam
     task, index, history = problem.task, problem.index, pd.read_parquet(results / "history.parquet")
     methods = figures.method_order(table, task.headline)
     normalized = {part: store.read_json(path) for part, path in zip(names, manifests, strict=True)}
+    entered = {part: store.read_json(data / "parts" / f"{part}.manifest.json") for part in names}
     spans = _spans(normalized)
     model = store.read_json(results / "model.manifest.json")
     return Section(
         name=name, title=run["title"], question=task.question, scores=scores, dataset_name=dataset_name,
-        dataset=dataset, parts=len(names), raw=_raw(data, names),
+        dataset=dataset, parts=len(names), raw=_raw(entered), condition=condition.of_parts(entered),
         stages=flow.stages(name, dataset_name, names, partition_of.lots(configured)),
         split=partition.counts(index, spans),
         split_plate=plates.split(index, spans, dataset["split"]["by"]),
@@ -152,11 +154,8 @@ def _trained(history: pd.DataFrame, training: dict[str, Any]) -> str:
     return f"{who}, {epochs} of at most {training['epochs']} epochs run; weights kept from epoch {kept}."
 
 
-def _raw(data: Path, names: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for part in names:
-        found |= store.read_json(data / "parts" / f"{part}.manifest.json").get("raw", {})
-    return found
+def _raw(entered: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {name: digest for own in entered.values() for name, digest in own.get("raw", {}).items()}
 
 
 def _facts(results: Path, data: Path, model: dict[str, Any]) -> list[tuple[str, str]]:

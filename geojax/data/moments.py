@@ -1,0 +1,54 @@
+"""Moments of parts, measured once and kept: a further part rereads none of the others."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from geojax import store
+from geojax.data import scaling
+from geojax.log import logger
+
+SETTINGS = ("center", "over")  # what of the section `scaling` moments depend on
+
+
+def of_parts(parts: Iterable[str | Path], section: dict[str, Any], folder: str | Path, code: str) -> list[xr.Dataset]:
+    """Moments of each part that is not set aside; those that `folder` keeps are not measured again.
+
+    parts : manifests of the parts
+    section : the dataset's section `scaling`
+    folder : what no part here stands for any longer is removed from it
+    code : digest of the code that measures
+    """
+    folder, kept = Path(folder), {}
+    found = [(path, *_kept(Path(path), section, folder, code)) for path in store.usable(parts)]
+    for path, file, moments in found:
+        kept[file] = moments
+        if moments is None:
+            with store.read(path) as part:
+                kept[file] = scaling.moments(part, section)
+            store.write_bytes(gzip.compress(bytes(kept[file].to_netcdf(engine="scipy")), mtime=0), file)
+    logger.info("%d parts measured, %d were known", *_counts(moments is None for *_, moments in found))
+    for left in set(folder.glob("*.nc.gz")) - kept.keys():
+        left.unlink()
+    return list(kept.values())
+
+
+def _kept(path: Path, section: dict[str, Any], folder: Path, code: str) -> tuple[Path, xr.Dataset | None]:
+    """The file of a part's moments, and what it holds, if it is whole."""
+    digest = store.read_json(path)["digest"]
+    file = folder / f"{store.digest_of([digest, {key: section[key] for key in SETTINGS}, code])[:32]}.nc.gz"
+    try:
+        content = gzip.decompress(file.read_bytes())
+        return file, xr.load_dataset(io.BytesIO(content), engine="scipy") if content else None
+    except (OSError, EOFError, zlib.error):  # absent, or damaged, which the sum inside the file shows
+        return file, None
+
+
+def _counts(flags: Iterable[bool]) -> tuple[int, int]:
+    every = list(flags)
+    return sum(every), len(every) - sum(every)
