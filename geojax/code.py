@@ -60,7 +60,8 @@ def _members(functions: Iterable[ast.AST]) -> set[str]:
         for node in owner.body if isinstance(node, ast.FunctionDef)
     }  # fmt: skip
     base = next(node for node in _tree(PACKAGE / "task.py").body if "Task" in _names(node))
-    found, waiting = set(ALWAYS), [*functions, problem["open"], base]
+    found: set[str] = set(ALWAYS)
+    waiting = [*functions, problem["open"], base]
     while waiting:
         asked = {node.attr for node in ast.walk(waiting.pop()) if isinstance(node, ast.Attribute)} - found
         found |= asked

@@ -17,8 +17,17 @@ def show(runs: Iterable[str], page: str | Path = "report/index.html") -> None:
         path = Path("results") / run / "scores.json"
         if path.exists():
             console.print(_table(json.loads(path.read_text())))
+            _tell_set_aside(console, run, json.loads((path.parent / "index.manifest.json").read_text()))
     if Path(page).exists():
         console.print(f"report: {Path(page).resolve()}", soft_wrap=True)
+
+
+def _tell_set_aside(console: Console, run: str, index: dict[str, Any]) -> None:
+    aside = index.get("set_aside", {})
+    for part, reason in list(aside.items())[:5]:
+        console.print(f"{run}: part {part} is set aside: {reason}", style="yellow", soft_wrap=True)
+    if len(aside) > 5:
+        console.print(f"{run}: {len(aside) - 5} more parts are set aside; the report lists them", style="yellow")
 
 
 def _table(scores: dict[str, Any]) -> Table:

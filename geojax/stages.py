@@ -108,12 +108,14 @@ def index_examples(
             pieces.append(chosen.index(part, settings).assign(part=part.attrs["part"]))
     rows = chosen.expand(splits.assign(pd.concat(pieces, ignore_index=True), split), settings)
     rows.insert(0, "example", range(len(rows)))
-    aside = {stem(path) for path in parts} - {stem(path) for path in store.usable(parts)}
+    reasons = {stem(path): store.set_aside(path) for path in parts}
+    aside = {part: reason for part, reason in reasons.items() if reason}
     if leaks := splits.audit(rows, split, [part for part in reference if part not in aside]):
         raise UserError("the split leaks:\n  " + "\n  ".join(leaks) + "\nMend `split` or `scaling: reference`.")
     store.write_table(rows, index)
     counts = rows["split"].value_counts().to_dict()
     content = {"digest": store.digest(index), "examples": counts, "groups": sorted(map(str, rows["group"].unique()))}
+    content |= {"set_aside": aside} if aside else {}
     store.write_json(content, store.beside(Path(index).with_suffix(""), ".manifest.json"))
     logger.info("examples: %s; no leakage found", counts)
 

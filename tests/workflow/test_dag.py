@@ -163,6 +163,34 @@ def test_a_truncated_raw_file_ends_with_one_plain_message_and_nothing_half_writt
     assert store.differences(copy / "data/tiny/parts/1991.zarr") == []
 
 
+def test_a_broken_file_is_set_aside_the_rest_goes_on_and_the_report_lists_it_until_it_is_mended(copy):
+    path = copy / "raw" / "sst_1999.nc"
+    path.write_bytes(path.read_bytes()[:3000])
+    (copy / "config/datasets/tiny.yaml").write_text(yaml.safe_dump(DATASET | {"quality": {"policy": "quarantine"}}))
+
+    done = snakemake(copy)
+
+    assert done.returncode == 0, done.stderr
+    assert "sst_1999.nc: must be a NetCDF file" in store.set_aside(copy / "data/tiny/parts/1999.zarr")
+    assert "sst_1999.nc: must be a NetCDF file" in store.set_aside(copy / "data/tiny/normalized/1999.zarr")
+    assert store.read_json(copy / "results/tiny/index.manifest.json")["groups"] == [
+        str(year) for year in range(1991, 2001) if year != 1999
+    ]
+    page = (copy / "report/index.html").read_text()
+    assert "1 part is set aside and in no result" in page
+    assert "sst_1999.nc: must be a NetCDF file" in page
+    assert "part 1999 is set aside" in done.stdout + done.stderr
+
+    write_year(copy / "raw", 1999)
+    again = snakemake(copy)
+
+    assert again.returncode == 0, again.stderr
+    assert {name: jobs(again)[name] for name in ("ingest_part", "normalize_part", "fit_scaling", "train_model")} == {
+        "ingest_part": 1, "normalize_part": 1, "fit_scaling": 0, "train_model": 1
+    }  # fmt: skip
+    assert "no fault was found" in (copy / "report/index.html").read_text()
+
+
 def test_a_misspelt_setting_ends_before_any_job(copy):
     run = RUN | {"training": RUN["training"] | {"learning_rte": 0.1}}
     (copy / "config/runs/tiny.yaml").write_text(yaml.safe_dump(run))
