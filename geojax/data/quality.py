@@ -78,6 +78,13 @@ def together(findings: Iterable[Finding]) -> list[Finding]:
     ]
 
 
+def by_file(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings of single traces as those of their file, for formats whose files hold many short ones."""
+    return [
+        replace(f, trace="all", detail=f.detail if f.trace == "all" else f"{f.trace}: {f.detail}") for f in findings
+    ]
+
+
 def record(findings: Iterable[Finding]) -> list[dict[str, Any]]:
     """Findings as a part keeps them: one for each kind, file and trace, told in the log.
 

@@ -113,15 +113,16 @@ def _kind(segments: list[Segment]) -> str:
     raises UserError : not even that does
     """
     for kind in ("float32", "float64"):
-        if all(_exact(s.values, kind) for s in segments):
+        if all(exact(s.values, kind) for s in segments):
             return kind
-    inexact = next(s for s in segments if not _exact(s.values, "float64"))
+    inexact = next(s for s in segments if not exact(s.values, "float64"))
     raise UserError(
         f"{inexact.file}: {inexact.trace}: samples must be exact in float64, but are {inexact.values.dtype}."
     )
 
 
-def _exact(values: np.ndarray, kind: str) -> bool:
+def exact(values: np.ndarray, kind: str) -> bool:
+    """Whether a floating type holds every value as it is."""
     if values.dtype.kind in "iu":
         limit = 2**24 if kind == "float32" else 2**53
         return bool(values.size == 0 or (values.min() >= -limit and values.max() <= limit))
