@@ -71,7 +71,12 @@ def assert_alike(found: np.ndarray, expected: np.ndarray) -> None:
 @pytest.mark.parametrize("output", UNITS)
 @pytest.mark.parametrize(
     "band",
-    [{}, {"pre_filter": [0.5, 1.0, 30.0, 40.0]}, {"water_level": 20}, {"pre_filter": [1, 2, 20, 30], "water_level": None}],
+    [
+        {},
+        {"pre_filter": [0.5, 1.0, 30.0, 40.0]},
+        {"water_level": 20},
+        {"pre_filter": [1, 2, 20, 30], "water_level": None},
+    ],
 )
 def test_motion_of_the_bavarian_example_is_that_of_obspy(tmp_path, output, band):
     stream = bavarian()
@@ -179,7 +184,7 @@ def test_two_inventories_that_contradict_each_other_are_refused(tmp_path):
     files = {"day": path, "a.xml": ALBUQUERQUE, "b.xml": tmp_path / "other.xml"}
     how = {"inventory": "*.xml", "response": {"output": "VEL"}}
 
-    with pytest.raises(UserError, match="IU.ANMO.10.BHZ must have one response .* but has 2 different ones"):
+    with pytest.raises(UserError, match=r"IU.ANMO.10.BHZ must have one response .* but has 2 different ones"):
         waveforms.read(files, {}, {"ground_motion": {"units": "m s-1"}}, **how)
 
     files["b.xml"] = ALBUQUERQUE  # told twice alike is told once
@@ -222,9 +227,7 @@ def test_settings_that_contradict_are_refused(tmp_path, options, units, told):
 
 def test_a_response_needs_an_inventory(tmp_path):
     with pytest.raises(UserError, match="response: needs `inventory`"):
-        waveforms.read(
-            {"day": saved(tmp_path, bavarian())}, {}, {"v": {"units": "m s-1"}}, response={"output": "VEL"}
-        )
+        waveforms.read({"day": saved(tmp_path, bavarian())}, {}, {"v": {"units": "m s-1"}}, response={"output": "VEL"})
 
 
 def test_an_inventory_that_is_not_there_is_refused(tmp_path):

@@ -5,6 +5,7 @@ import pickle
 import time
 import warnings
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,24 @@ def test_a_block_of_stations_takes_its_own(tmp_path):
     path = saved(tmp_path, trace(noise()), trace(noise(), station="WIT"))
 
     assert list(read(path, selection={"stations": {"WIT"}})["trace"].values) == ["NL.WIT.02.BHZ"]
+
+
+@pytest.mark.parametrize("rate", [100.0, 3.0, 6.625])
+def test_spans_that_follow_one_another_share_out_every_sample_once(tmp_path, rate):
+    data = np.arange(int(90 * rate), dtype="i4")
+    path = saved(tmp_path, trace(data, sampling_rate=rate, starttime=UTCDateTime(2024, 5, 9, 23, 59, 30)))
+    borders = ["2024-05-09", "2024-05-10", "2024-05-10T00:00:31", "2024-05-11"]
+
+    spans = list(pairwise(borders))
+    parts = [read(path, selection={"span": span}) for span in spans]
+
+    np.testing.assert_array_equal(np.concatenate([part["ground_motion"][0] for part in parts]), data)
+    for part, (first, end) in zip(parts, spans, strict=True):
+        times = part["time"].values
+        assert np.datetime64(first, "ns") <= times[0] <= times[-1] < np.datetime64(end, "ns")
+    assert "samples of * from 2025 to before 2026, but holds NL.HGN.02.BHZ" in refusal(
+        path, selection={"span": ("2025", "2026")}
+    )
 
 
 # Faults --------------------------------------------------------------------------------------------------------------

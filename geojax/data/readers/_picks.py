@@ -83,9 +83,10 @@ def _picks(path: Path, report: Report) -> list[Pick]:
                 report(Finding("metadata", str(path), "all", 1, "no time", "a pick tells no station or no time"))
                 continue
             codes = (place.network_code, place.station_code, place.location_code, place.channel_code)
-            errors = pick.time_errors
-            sides = [v for v in (errors.lower_uncertainty, errors.upper_uncertainty) if v is not None]
-            uncertainty = errors.uncertainty if errors.uncertainty is not None else max(sides, default=np.nan)
+            errors = [getattr(pick.time_errors, f"{k}uncertainty", None) for k in ("", "lower_", "upper_")]
+            uncertainty = (
+                errors[0] if errors[0] is not None else max((e for e in errors if e is not None), default=np.nan)
+            )
             found.append(
                 Pick(
                     str(path),

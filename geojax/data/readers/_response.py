@@ -136,7 +136,11 @@ def _motion(values: np.ndarray, response: Any, how: Removal, rate_hz: float, sta
     told = [stages[0].input_units if stages else None, sensitivity.input_units if sensitivity else None]
     units = [unit.upper() for unit in told if unit]
     if how.method == "sensitivity":
-        if not sensitivity or not sensitivity.value or MOTION.get((sensitivity.input_units or "").upper()) != how.output:
+        if (
+            not sensitivity
+            or not sensitivity.value
+            or MOTION.get((sensitivity.input_units or "").upper()) != how.output
+        ):
             raise UserError(
                 f"the sensitivity must be that of {how.output}, but is {_shown(sensitivity)}. "
                 f"Take another `output`, or remove the full response."

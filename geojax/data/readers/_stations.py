@@ -78,7 +78,8 @@ def extent(grid: Grid, row: int) -> tuple[int, int]:
     """Times of the first and last sample of a trace [ns since 1970, UTC]."""
     held = np.flatnonzero(~np.isnan(grid.values[row]))
     first, last = (held[0], held[-1]) if held.size else (0, 0)
-    return tuple(grid.start_ns + round(int(i) * 1e9 / grid.rate_hz) for i in (first, last))  # pyright: ignore[reportReturnType]
+    begin, end = (grid.start_ns + round(int(i) * 1e9 / grid.rate_hz) for i in (first, last))
+    return begin, end
 
 
 def _epochs(inventory: Any) -> Iterator[tuple[str, Epoch]]:
