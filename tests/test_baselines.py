@@ -238,6 +238,14 @@ def test_tuning_of_optimal_interpolation_goes_on_from_its_start_and_never_to_wor
     assert method.parameters["shrink"] < 1
 
 
+def test_settings_whose_covariance_cannot_be_inverted_are_passed_over(rng, patterns):
+    train, validation = training(rng, patterns, 0.0), gappy(rng, patterns, noise=0.0)
+    singular = gap_filling.OptimalInterpolation(evaluations=40)
+    singular.start = singular.start | {"noise": 1e-9, "shrink": 1e-12, "offset": 1e-9, "taper_x": 1e9, "taper_y": 1e9}
+
+    assert singular.fit(train, validation)["mean_log_rmse"] <= gap_filling.REFUSED
+
+
 # Classifiers ---------------------------------------------------------------------------------------------------------
 
 

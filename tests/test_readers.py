@@ -294,8 +294,8 @@ def test_records_of_a_single_variable_have_no_padding(tmp_path, kind):
 
 def test_a_reader_is_found_by_its_name_and_an_unknown_one_refused():
     assert readers.load("netcdf") is netcdf.read
-    with pytest.raises(UserError, match=r"no reader `abacus`\. It has: .*netcdf, .*waveforms"):
-        readers.load("abacus")
+    with pytest.raises(UserError, match=r"no reader `tape`\. It has: .*netcdf, pickled_stream, .*waveforms"):
+        readers.load("tape")
 
 
 def test_only_the_options_that_a_reader_takes_are_admitted():

@@ -10,11 +10,13 @@ from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import LinAlgError, cholesky, solve_triangular
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from geojax.task import Examples
+
+REFUSED = 10.0  # a loss beyond any that settings in order can have
 
 
 class Climatology:
@@ -128,14 +130,17 @@ class OptimalInterpolation:
     def _loss(self, logs: np.ndarray, folds: list[Any], gaps: dict[float, np.ndarray]) -> float:
         p = dict(zip(self.start, np.exp(logs), strict=True))
         if p["shrink"] >= 1:
-            return 10.0
+            return REFUSED
         covariances = [self._covariance(sample, p) for sample, _ in folds]
         errors = []
         for group in gaps.values():
             total = np.zeros(2)
             for i, hidden in enumerate(group):
                 held = folds[i % len(folds)][1]
-                error = (analyse(covariances[i % len(folds)], p["noise"], held, hidden) - held)[:, hidden]
+                try:
+                    error = (analyse(covariances[i % len(folds)], p["noise"], held, hidden) - held)[:, hidden]
+                except LinAlgError:  # a few months and next to no noise: not positive definite
+                    return REFUSED
                 total += np.sum(error**2), error.size
             errors.append(0.5 * np.log(total[0] / total[1]))
         return float(np.mean(errors))

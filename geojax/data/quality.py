@@ -1,12 +1,13 @@
 """What is wrong with continuous samples: found, named and counted; never mended."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from geojax.errors import UserError
+from geojax.log import logger
 
 FLAT = 100  # equal samples in a row that no working channel gives
 CLIPPED = 10  # samples at the extreme, and no fewer than in the levels next to it
@@ -29,8 +30,12 @@ REMEDIES = {
     "flat": "Leave the dead channel or day out",
     "clip": "Leave the clipped record out",
     "spike": "Leave the record out or bring a sound one",
+    "short": "Bring a longer record, or raise the corners of `pre_filter`",
+    "metadata": "Bring the metadata that tell it",
+    "ambiguous": "Let the file tell which one counts",
+    "rejected": "Leave them out with `reader: options: picks: without: [rejected]`",
     "warning": "Look into the file",
-    "unproven": "Convert it to miniSEED where it was recorded",
+    "unproven": "Bring it in a format that tells its end, such as miniSEED or Parquet",
 }  # kinds that a configuration may admit: the numbers are as the file gives them
 FATAL = {
     "contradiction": "Keep the file of the source that you trust, and remove the other.",
@@ -56,26 +61,10 @@ class Finding:
 
     def __str__(self) -> str:
         remedy = FATAL.get(self.kind) or (
-            f"{REMEDIES[self.kind]}, or admit it with `quality: admit: [{self.kind}]` in the dataset's "
-            "configuration, which records it."
+            f"{REMEDIES[self.kind]}, or write `quality: admit: [{self.kind}]` in the dataset's configuration, "
+            "which keeps it on record."
         )
         return f"{self.file}: {self.trace}: {self.kind}: {self.detail}, first at {self.first}. {remedy}"
-
-
-def judge(findings: Iterable[Finding], admit: Sequence[str]) -> None:
-    """Refuse what was found and not admitted.
-
-    admit : kinds that may stay; `all` for every kind that may be admitted
-    raises UserError : it names the first and counts the rest
-    """
-    if strange := [kind for kind in admit if kind not in REMEDIES and kind != "all"]:
-        never = f"; {', '.join(FATAL)} never may" if strange[0] in FATAL else ""
-        raise UserError(f"quality: admit: {strange[0]!r} must be one of {', '.join(REMEDIES)}, or all{never}.")
-    admitted = REMEDIES if "all" in admit else admit
-    refused = [finding for finding in findings if finding.kind not in admitted]
-    if refused:
-        kinds = ", ".join(sorted({f"{f.trace} {f.kind}" for f in refused[1:]})[:5])
-        raise UserError(f"{refused[0]}{f' ({len(refused) - 1} more: {kinds}.)' if refused[1:] else ''}")
 
 
 def together(findings: Iterable[Finding]) -> list[Finding]:
@@ -88,6 +77,47 @@ def together(findings: Iterable[Finding]) -> list[Finding]:
         replace(every[0], count=sum(f.count for f in every), detail=every[0].detail + more[key])
         for key, every in found.items()
     ]
+
+
+def by_file(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings of single traces as those of their file, for formats whose files hold many short ones."""
+    return [
+        replace(f, trace="all", detail=f.detail if f.trace == "all" else f"{f.trace}: {f.detail}") for f in findings
+    ]
+
+
+def record(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Findings as a part keeps them: one for each kind, file and trace, told in the log.
+
+    raises UserError : one is of a kind that no configuration may admit
+    """
+    every = together(findings)
+    _refuse([finding for finding in every if finding.kind in FATAL])
+    for finding in every:
+        logger.warning("%s: %s: %s: %s", finding.file, finding.trace, finding.kind, finding.detail)
+    return [finding.plain() for finding in every]
+
+
+def judge(findings: Iterable[Finding | Mapping[str, Any]], admit: Sequence[str]) -> None:
+    """Let pass only what the configuration admits.
+
+    findings : as a reader recorded them, or plain as a manifest holds them
+    admit : kinds of REMEDIES, or "all" for all of these
+    raises UserError : a finding is of another kind, or no configuration may admit a kind that is named
+    """
+    if strange := [kind for kind in admit if kind not in REMEDIES and kind != "all"]:
+        never = f"; {', '.join(FATAL)} never may" if strange[0] in FATAL else ""
+        raise UserError(f"quality: admit: {strange[0]!r} must be all or one of {', '.join(REMEDIES)}{never}.")
+    admitted = set(REMEDIES) if "all" in admit else set(admit)
+    every = [f if isinstance(f, Finding) else Finding(**f) for f in findings]
+    _refuse([finding for finding in every if finding.kind not in admitted])
+
+
+def _refuse(findings: list[Finding]) -> None:
+    if findings:
+        kinds = ", ".join(sorted({f"{f.trace} {f.kind}" for f in findings[1:]})[:5])
+        rest = f" ({len(findings) - 1} more: {kinds}.)" if findings[1:] else ""
+        raise UserError(f"{findings[0]}{rest}")
 
 
 def inspect(values: np.ndarray, flat: int = FLAT) -> list[tuple[str, int, int, str]]:

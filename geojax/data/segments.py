@@ -11,6 +11,7 @@ from geojax.errors import UserError
 
 ALIGNED = 0.01  # of a sample: starts that lie nearer to the grid lie on it
 SPARSE = 100  # times as many points as samples: then the traces do not belong together
+ROUNDING = 1e-6  # of a sample, by which a float may miss the border of a part
 LARGE = 10_000_000  # points, below which sparseness is no matter
 
 
@@ -43,6 +44,20 @@ def times(grid: Grid) -> np.ndarray:
     """(time,) datetime64[ns], each the nearest nanosecond to its exact time."""
     steps = np.rint(np.arange(grid.values.shape[1]) * (1e9 / grid.rate_hz)).astype("int64")
     return (grid.start_ns + steps).astype("datetime64[ns]")
+
+
+def cut(segments: list[Segment], first: str, end: str) -> list[Segment]:
+    """What of the segments lies from `first` on and before `end`, dates of ISO 8601, UTC."""
+    low, high = (int(np.datetime64(date, "ns").astype("int64")) for date in (first, end))
+    found = []
+    for segment in segments:
+        step = 1e9 / segment.rate_hz
+        places = np.ceil(np.array([low - segment.start_ns, high - segment.start_ns]) / step - ROUNDING)
+        begin, stop = np.clip(places, 0, len(segment.values)).astype(int)
+        if begin < stop:
+            start = segment.start_ns + round(int(begin) * step)
+            found.append(segment._replace(start_ns=start, values=segment.values[begin:stop]))
+    return found
 
 
 def assemble(segments: list[Segment], report: Callable[[Finding], None]) -> Grid:
@@ -98,15 +113,16 @@ def _kind(segments: list[Segment]) -> str:
     raises UserError : not even that does
     """
     for kind in ("float32", "float64"):
-        if all(_exact(s.values, kind) for s in segments):
+        if all(exact(s.values, kind) for s in segments):
             return kind
-    inexact = next(s for s in segments if not _exact(s.values, "float64"))
+    inexact = next(s for s in segments if not exact(s.values, "float64"))
     raise UserError(
         f"{inexact.file}: {inexact.trace}: samples must be exact in float64, but are {inexact.values.dtype}."
     )
 
 
-def _exact(values: np.ndarray, kind: str) -> bool:
+def exact(values: np.ndarray, kind: str) -> bool:
+    """Whether a floating type holds every value as it is."""
     if values.dtype.kind in "iu":
         limit = 2**24 if kind == "float32" else 2**53
         return bool(values.size == 0 or (values.min() >= -limit and values.max() <= limit))
