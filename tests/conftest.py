@@ -102,6 +102,14 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return copy
 
 
+@pytest.fixture
+def loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers of this machine are reached without a proxy, and nothing waits before it tries again."""
+    monkeypatch.setattr("geojax.data.sources._retry.WAIT_S", 0.0)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1,localhost")
+
+
 _reached, _known = code._reached.__wrapped__, {}
 
 
