@@ -33,6 +33,8 @@ class Quiet(http.server.BaseHTTPRequestHandler):
 class Silent(http.server.ThreadingHTTPServer):
     """A server that does not report clients that hang up."""
 
+    request_queue_size = 128  # Zarr asks for many chunks at once; what finds no place is tried again after a second
+
     def handle_error(self, *_: object) -> None:
         pass
 

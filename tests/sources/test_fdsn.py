@@ -80,6 +80,10 @@ def test_days_follow_one_another_without_a_sample_twice_or_none(service, tmp_pat
         sources.fetch(balst(service, day), tmp_path / day)
         pieces += obspy.read(tmp_path / day / "waveforms")
 
+    assert [asked["endtime"][:26] for _, asked in service.asked] == [
+        "2025-11-10T23:59:59.999999",  # a service counts the last moment in
+        "2025-11-11T23:59:59.999999",
+    ]
     whole = obspy.read(BALST)
     assert sum(len(trace) for trace in pieces) == sum(len(trace) for trace in whole)
     for trace in whole:
