@@ -32,6 +32,8 @@ class Files(Quiet):
     statuses: list[int]  # of the next answers, before it serves
     ranges = True
     etag: str | None = '"first"'
+    obeys_if_range = True
+    shift = 0  # bytes by which an answer begins before what was asked
     length = True
     pause_s = 0.0
     asked: list[str | None]  # the header Range of each request
@@ -47,8 +49,8 @@ class Files(Quiet):
             return self.answer(cls.statuses.pop(0))
         start, code, headers = 0, 200, {}
         wanted = self.headers["Range"] if cls.ranges else None
-        if wanted and self.headers["If-Range"] in (None, cls.etag):
-            start, code = int(wanted.removeprefix("bytes=").rstrip("-")), 206
+        if wanted and (not cls.obeys_if_range or self.headers["If-Range"] in (None, cls.etag)):
+            start, code = int(wanted.removeprefix("bytes=").rstrip("-")) - cls.shift, 206
             if start >= len(cls.content):
                 return self.answer(416, Content_Range=f"bytes */{len(cls.content)}")
             headers["Content-Range"] = f"bytes {start}-{len(cls.content) - 1}/{len(cls.content)}"
@@ -150,6 +152,29 @@ def test_a_file_that_changes_between_two_runs_is_never_patched_together(files, t
     sources.fetch(order(files, content=new), tmp_path / "1991")
 
     assert (tmp_path / "1991/sst.nc").read_bytes() == new
+
+
+@pytest.mark.parametrize("fault", [{"obeys_if_range": False, "etag": '"second"'}, {"shift": 10}])
+def test_an_answer_that_does_not_fit_the_bytes_that_are_here_is_not_joined_to_them(files, tmp_path, fault):
+    files.cuts = [300_000, 0, 0, 0, 0, 0]
+    with pytest.raises(UserError):
+        sources.fetch(order(files), tmp_path / "1991")
+    files.asked, files.cuts = [], []
+    for name, value in fault.items():
+        setattr(files, name, value)
+
+    sources.fetch(order(files), tmp_path / "1991")
+
+    assert files.asked == ["bytes=300000-", None]  # once, and from the start
+    assert (tmp_path / "1991/sst.nc").read_bytes() == CONTENT
+
+
+def test_a_server_that_begins_too_early_within_one_run_is_noticed(files, tmp_path):
+    files.cuts, files.shift = [300_000], 10
+
+    sources.fetch(order(files), tmp_path / "1991")
+
+    assert (tmp_path / "1991/sst.nc").read_bytes() == CONTENT
 
 
 def test_bytes_of_another_order_are_thrown_away(files, tmp_path):
