@@ -17,6 +17,7 @@ def fetch_raw(directory: str, manifest: str, order: Section) -> None:
     from geojax.data import sources
 
     content: Section = {"source": order, "files": {}}
+    Path(manifest).unlink(missing_ok=True)  # never may the old one vouch for new files
     try:
         content["files"] = sources.fetch(order, Path(directory))
     except NothingThereError as answer:

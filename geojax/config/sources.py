@@ -1,5 +1,6 @@
 """Where the raw files of a dataset come from. What each kind does stands in geojax.data.sources."""
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -67,6 +68,30 @@ class FdsnSource(Section):
     )
 
 
+class Access(Section):
+    """How an object store is reached. What is secret comes from the environment, as AWS_SECRET_ACCESS_KEY does."""
+
+    endpoint: str | None = Field(default=None, description="address of the store, where it is not the cloud's own")
+    region: str | None = None
+    skip_signature: bool = Field(default=False, description="true for data that are open to all: no login is sought")
+    virtual_hosted_style_request: bool | None = None
+    request_payer: bool | None = Field(default=None, description="true where the reader pays")
+    missing_is_fill: bool = Field(
+        default=False, description="of a Zarr store: a chunk that is not there holds fill values; else it ends the job"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def holds_no_secret(cls, given: Any) -> Any:
+        for name in given if isinstance(given, dict) else ():
+            if re.search(r"key|secret|token|password|credential|account|user", str(name)):
+                raise ValueError(
+                    f"`{name}` must not stand in a configuration, which is shared. It is read from the environment, "
+                    "as AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, GOOGLE_SERVICE_ACCOUNT or AZURE_STORAGE_ACCOUNT_NAME"
+                )
+        return given
+
+
 class ObjectsSource(Section):
     """Files in an object store, one for each `{part}`, or a Zarr store there, cut by period."""
 
@@ -77,9 +102,15 @@ class ObjectsSource(Section):
     region: dict[str, tuple[float, float]] = Field(
         default_factory=dict, description="of a Zarr store: coordinate and its span, as lat: [30, 60]"
     )
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="how the store is reached: endpoint, region, skip_signature; never a secret"
-    )
+    options: Access = Access()
+
+    @model_validator(mode="after")
+    def cuts_what_can_be_cut(self) -> Self:
+        if (self.variables or self.region) and not self.url.rstrip("/").endswith(".zarr"):
+            raise ValueError("`variables` and `region` cut a Zarr store, but url names no .zarr")
+        if backwards := [name for name, (low, high) in self.region.items() if high < low]:
+            raise ValueError(f"region: {backwards[0]} must run from the lower to the higher value")
+        return self
 
     @model_validator(mode="after")
     def says_its_parts(self) -> Self:

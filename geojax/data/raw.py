@@ -108,7 +108,7 @@ def order(dataset: Dataset, lot: str) -> dict[str, Any]:
 def selection(dataset: Dataset, part: str) -> dict[str, Any]:
     """What of the raw data belongs to `part`: {"span": [first, end]}, {"stations": […]} or nothing, which means all."""
     match dataset.parts:
-        case PeriodParts(by=by, date=None) if lot(dataset, part) == WHOLE:
+        case PeriodParts(by=by, date=None):
             return {"span": list(span(by, part))}
         case StationParts(blocks=blocks):
             return {"stations": expand(blocks[part])}

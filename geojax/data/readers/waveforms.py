@@ -61,7 +61,7 @@ def read(
     if how and not xml:
         raise UserError("reader: options: response: needs `inventory`, which names the StationXML of the part.")
     grid = _grid(
-        {key: path for key, path in files.items() if key not in {*xml, *catalogs}},
+        _recorded(files, {*xml, *catalogs}),
         selection, COUNTS if how else wanted["units"], channels, flat, found,
     )  # fmt: skip
     added: dict[str, Any] = {}
@@ -76,6 +76,13 @@ def read(
     recorded = faults.record(found)
     _check_range(grid, _shown(files), name, wanted.get("valid_range"))
     return _dataset(grid, name, attrs, added, recorded)
+
+
+def _recorded(files: Mapping[str, Path], others: set[str]) -> Mapping[str, Path]:
+    """The files of waveforms: in what a service sent, the one of that name; else all but the inventory and catalog."""
+    if "waveforms" in files:
+        return {"waveforms": files["waveforms"]}
+    return {key: path for key, path in files.items() if key not in others}
 
 
 def _grid(

