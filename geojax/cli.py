@@ -28,6 +28,23 @@ def tasks() -> None:
 
 
 @app.command()
+def readers(name: Annotated[str, typer.Argument(help="One of them, told in full.")] = "") -> None:
+    """List the readers of raw formats, or tell what one takes."""
+    import inspect
+
+    from geojax.data import readers as formats
+
+    if not name:
+        for known in formats.names():
+            told = inspect.getdoc(inspect.getmodule(formats.load(known))) or ""
+            console.print(f"[bold]{known}[/bold]: {told.splitlines()[0]}")
+        return
+    read = formats.load(name)
+    for text in (inspect.getdoc(inspect.getmodule(read)), inspect.getdoc(read)):
+        console.print(f"{text}\n", markup=False, highlight=False)
+
+
+@app.command()
 def check(config: Directory = Path("config")) -> None:
     """Check every configuration without running anything."""
     plan = workflow.read(config)

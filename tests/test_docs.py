@@ -1,4 +1,4 @@
-"""What the README shows of `source` is what the configuration takes."""
+"""What docs/data.md shows of `source` and `quality` is what the configuration takes; it names every reader."""
 
 import re
 
@@ -7,10 +7,11 @@ import yaml
 from conftest import ROOT
 
 from geojax.config import Dataset
-from geojax.data import parts, raw
+from geojax.data import parts, raw, readers
 
-SECTION = (ROOT / "README.md").read_text().split("## Where data come from")[1].split("\n## ")[0]
-SNIPPETS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", SECTION, re.DOTALL)]
+PAGE = (ROOT / "docs" / "data.md").read_text()
+EVERY = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+SNIPPETS = [snippet for snippet in EVERY if "source" in snippet]
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=[snippet["source"]["kind"] for snippet in SNIPPETS])
@@ -28,3 +29,14 @@ def test_there_is_one_example_of_each_kind():
     kinds = {path.stem for path in (ROOT / "geojax/data/sources").glob("[a-z]*.py")} | {"files"}
 
     assert sorted(snippet["source"]["kind"] for snippet in SNIPPETS) == sorted(kinds)
+
+
+def test_every_other_example_is_a_section_of_a_dataset(dataset):
+    for snippet in EVERY:
+        Dataset.model_validate(dataset | snippet)
+
+
+def test_every_reader_is_named():
+    named = set(re.findall(r"^\| `(\w+)`", PAGE, re.MULTILINE))
+
+    assert named == set(readers.names())
