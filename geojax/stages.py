@@ -27,29 +27,28 @@ def ingest_part(raw: str | Paths, zarr: str, part: str, parts: Section, reader: 
     """Turn one part of the raw data into a Zarr store."""
     from geojax.data import readers
     from geojax.data.parts import selection
+    from geojax.data.steadiness import steady
 
-    files, digests = _raw_files([Path(path) for path in ([raw] if isinstance(raw, str) else raw)])
-    content = readers.load(reader["name"])(
-        files, selection(parts, part), reader["variables"], **reader.get("options", {})
-    )
+    read, options = readers.load(reader["name"]), reader.get("options", {})
+    files, told = _raw_files([Path(path) for path in ([raw] if isinstance(raw, str) else raw)])
+    handed = files if told or len(files) > 1 else {"file": path for path in files.values()}
+    with steady(files, told) as digests:
+        content = read(handed, selection(parts, part), reader["variables"], **options).load()
     content.attrs |= {"Conventions": "CF-1.12", "part": part}
     facts = {"quality": content.attrs["quality"]} if "quality" in content.attrs else {}
     store.write(content, zarr, raw=digests, **facts)
     logger.info("part %s: %s", part, dict(content.sizes))
 
 
-def _raw_files(raw: list[Path]) -> tuple[dict[str, Path], dict[str, str]]:
-    """Where the raw files lie and their digests; `raw` is those of one part or the manifest of what was fetched."""
-    if raw[0].name != "raw.manifest.json":
-        if absent := [path for path in raw if not path.exists()]:
-            raise UserError(f"{absent[0]}: the raw file must exist, but does not. Put it there, or mend `source`.")
-        if len(raw) == 1:
-            return {"file": raw[0]}, {raw[0].name: store.digest(raw[0])}
-        alone = len({path.name for path in raw}) == len(raw)
-        named = {path.name if alone else str(path): path for path in raw}
-        return named, {name: store.digest(path) for name, path in named.items()}
-    digests = store.read_json(raw[0])["files"]
-    return {name: raw[0].parent / "raw" / name for name in digests}, digests
+def _raw_files(raw: list[Path]) -> tuple[dict[str, Path], dict[str, str] | None]:
+    """Where the raw files lie; `raw` is those of one part or the manifest of what was fetched, with its digests."""
+    if raw[0].name == "raw.manifest.json":
+        digests = store.read_json(raw[0])["files"]
+        return {name: raw[0].parent / "raw" / name for name in digests}, digests
+    if absent := [path for path in raw if not path.exists()]:
+        raise UserError(f"{absent[0]}: the raw file must exist, but does not. Put it there, or mend `source`.")
+    alone = len({path.name for path in raw}) == len(raw)
+    return {path.name if alone else str(path): path for path in raw}, None
 
 
 def fit_scaling(parts: Paths, zarr: str, scaling: Section) -> None:
