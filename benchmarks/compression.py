@@ -1,23 +1,23 @@
 """Which compression and layout a store should have: size and speed on real arrays, as a Markdown table.
 
-Run it where `make run` has fetched the data: python benchmarks/compression.py > table.md
+Run it where `make run` has fetched the data: python benchmarks/compression.py
 """
 
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import obspy
 import zarr
-from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
+from zarr.codecs import BloscCodec, ZstdCodec
 
 from geojax import shards, store
 
-REPEATS = 3  # the best of them counts: the machine is shared
-MIB = 2**20
+ROUNDS = 7  # the best counts: the machine is shared
 
 
 def codecs() -> Iterator[tuple[str, list]]:
@@ -28,7 +28,7 @@ def codecs() -> Iterator[tuple[str, list]]:
     for name, level in (("lz4", 5), ("zstd", 1), ("zstd", 3), ("zstd", 5)):
         for shuffle in ("shuffle", "bitshuffle"):
             yield f"blosc {name} {level} {shuffle}", [BloscCodec(cname=name, clevel=level, shuffle=shuffle)]
-    yield "blosc zstd 3 shuffle, CRC-32C", [BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"), Crc32cCodec()]
+    yield "as stores are: blosc zstd 1 bitshuffle, CRC-32C", shards.compressors()
 
 
 def arrays(data: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -53,64 +53,66 @@ def counts() -> np.ndarray:
     return joined[: joined.size // 8 * 8].reshape(8, -1)
 
 
-def best(action, repeats: int = REPEATS) -> float:
-    taken = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        action()
-        taken.append(time.perf_counter() - start)
-    return min(taken)
+def seconds(action: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
 
 
-def measure(values: np.ndarray, compressors: list, chunk: tuple[int, ...], shard: tuple[int, ...] | None) -> list[float]:
-    """Bytes, files, write and read in MB/s, one chunk at random in ms."""
+def measure(values: np.ndarray, layout: Mapping[str, Any]) -> tuple[list[float], list[float]]:
+    """Size in % of the array and number of files; seconds to write all, to read all, to read a chunk at random."""
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "x"
 
         def write() -> None:
-            array = zarr.create_array(
-                place, shape=values.shape, dtype=values.dtype, chunks=chunk, shards=shard, compressors=compressors or None,
-                overwrite=True, fill_value=np.nan,
-            )  # fmt: skip
+            array = zarr.create_array(place, shape=values.shape, dtype=values.dtype, fill_value=np.nan, **layout)
             array[...] = values
 
-        written = best(write)
+        written = seconds(write)
         array = zarr.open_array(place, mode="r")
-        read = best(lambda: array[...])
+        read = seconds(lambda: array[...])
         assert np.array_equal(array[...], values, equal_nan=True)
-        starts = [[int(rng.integers(0, -(-n // c))) * c for n, c in zip(values.shape, chunk, strict=True)] for _ in range(40)]
-        cuts = [tuple(slice(s, s + c) for s, c in zip(start, chunk, strict=True)) for start in starts]
-        one = best(lambda: [array[cut] for cut in cuts]) / len(cuts)
-        files = [path for path in place.rglob("*") if path.is_file()]
-        return [sum(path.stat().st_size for path in files), len(files), values.nbytes / written / 1e6,
-                values.nbytes / read / 1e6, 1e3 * one]  # fmt: skip
+        grid = shards.grid_of(values.shape, layout["chunks"])
+        starts = [[int(rng.integers(n)) * c for n, c in zip(grid, layout["chunks"], strict=True)] for _ in range(20)]
+        cuts = [tuple(slice(s, s + c) for s, c in zip(start, layout["chunks"], strict=True)) for start in starts]
+        one = seconds(lambda: [array[cut] for cut in cuts]) / len(cuts)
+        sizes = [path.stat().st_size for path in place.rglob("*") if path.is_file()]
+    return [100 * sum(sizes) / values.nbytes, len(sizes)], [written, read, one]
 
 
-def show(label: str, values: np.ndarray, found: list[float]) -> None:
-    size, files, write, read, one = found
-    print(f"| {label} | {100 * size / values.nbytes:.1f} | {files} | {write:.0f} | {read:.0f} | {one:.2f} |", flush=True)
+def table(kind: str, values: np.ndarray, layouts: Mapping[str, Mapping[str, Any]]) -> None:
+    """One line for each layout; they take turns, so that what else the machine does meets all alike."""
+    found: dict[str, list] = {label: [] for label in layouts}
+    for _ in range(ROUNDS):
+        for label, layout in layouts.items():
+            found[label].append(measure(values, layout))
+    print(f"| {kind} | size (%) | files | write (MB/s) | read (MB/s) | one chunk (ms) |\n|---|---|---|---|---|---|")
+    for label, rounds in found.items():
+        size, files = rounds[0][0]
+        write, read, one = np.min([taken for _, taken in rounds], axis=0)
+        speeds = f"{values.nbytes / write / 1e6:.0f} | {values.nbytes / read / 1e6:.0f} | {1e3 * one:.2f}"
+        print(f"| {label} | {size:.1f} | {files:.0f} | {speeds} |", flush=True)
+
+
+def layout(values: np.ndarray, codec: list, mib: float = 1) -> dict[str, Any]:
+    chunk = shards.chunk_shape(values.shape, values.dtype.itemsize, most=int(mib * 2**20))
+    return {"chunks": chunk, "shards": shards.shard_shape(values.shape, chunk), "compressors": codec or None}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("data"), help="where the DAG keeps its datasets")
-    data = parser.parse_args().data
-    head = "size (%) | files | write (MB/s) | read (MB/s) | one chunk (ms) |\n|---|---|---|---|---|---|"
-    for name, values in arrays(data):
-        chunk = shards.chunk_shape(values.shape, values.dtype.itemsize)
-        whole = shards.shard_shape(values.shape, chunk)
-        print(f"\n{name}, {values.shape}, {values.nbytes / 1e6:.1f} MB, chunks {chunk} in one shard:\n\n| codec | {head}")
-        for label, compressors in codecs():
-            show(label, values, measure(values, compressors, chunk, whole))
-    values = store.read(data / "okl_wavefields/parts/crossing_east.zarr")["waveform"].values
-    print(f"\nLayout, Oklahoma, {values.shape}, as stores are written:\n\n| layout | {head}")
-    for size in (0.25, 0.5, 1, 2, 4):
-        chunk = shards.chunk_shape(values.shape, values.dtype.itemsize, int(size * MIB))
-        show(f"{size} MiB chunks, one shard", values, measure(values, shards.compressors(), chunk, shards.shard_shape(values.shape, chunk)))
-    chunk = shards.chunk_shape(values.shape, values.dtype.itemsize)
-    show("1 MiB chunks, a file each", values, measure(values, shards.compressors(), chunk, None))
-    show("one chunk", values, measure(values, shards.compressors(), values.shape, None))
+    every = dict(arrays(parser.parse_args().data))
+    for name, values in every.items():
+        print(f"\n{name}: {values.shape}, {values.nbytes / 1e6:.1f} MB, chunks {layout(values, [])['chunks']}\n")
+        table("codec", values, {label: layout(values, codec) for label, codec in codecs()})
+    name, values = max(every.items(), key=lambda item: item[1].nbytes)
+    print(f"\nLayout: {name}, compressed as stores are\n")
+    own = shards.compressors()
+    layouts = {f"chunks of {mib} MiB, one shard": layout(values, own, mib) for mib in (0.25, 0.5, 1, 2, 4)}
+    layouts |= {"chunks of 1 MiB, a file each": layout(values, own) | {"shards": None}}
+    table("layout", values, layouts | {"one chunk": {"chunks": values.shape, "compressors": own}})
 
 
 if __name__ == "__main__":

@@ -23,11 +23,9 @@ NOTHING = 2**64 - 1  # where a chunk of a shard would start that holds fill valu
 def encoding(dataset: xr.Dataset, chunks: Mapping[str, int] | None = None) -> dict[str, Any]:
     """How each array is to be written.
 
-    chunks : dimension to the length of a chunk along it, for arrays that lie on it; other lengths follow the rule
+    chunks : dimension to the length of a chunk along it, for variables that lie on it; all else follows the rule
     raises UserError : `chunks` names no dimension of the dataset, or a length below 1
     """
-    from zarr.codecs import BloscCodec, Crc32cCodec
-
     wrong = {dim: n for dim, n in (chunks or {}).items() if dim not in dataset.dims or n < 1}
     for dim, length in wrong.items():
         raise UserError(
@@ -36,12 +34,18 @@ def encoding(dataset: xr.Dataset, chunks: Mapping[str, int] | None = None) -> di
         )
     found = {}
     for name, array in dataset.variables.items():
-        asked = [(chunks or {}).get(str(dim)) for dim in array.dims]
+        asked = [None if name in dataset.coords else (chunks or {}).get(str(dim)) for dim in array.dims]
         chunk = chunk_shape(array.shape, array.dtype.itemsize, asked)
-        # The sum at each chunk's end lets no reader take a flipped bit for a value.
-        compressors = [BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"), Crc32cCodec()]
-        found[str(name)] = {"chunks": chunk, "shards": shard_shape(array.shape, chunk), "compressors": compressors}
+        shard = shard_shape(array.shape, chunk)
+        found[str(name)] = {"chunks": chunk, "shards": shard, "compressors": compressors()}
     return found
+
+
+def compressors() -> list[Any]:
+    """Chosen by measurement; the sum at each chunk's end lets no reader take a flipped bit for a value."""
+    from zarr.codecs import BloscCodec, Crc32cCodec
+
+    return [BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"), Crc32cCodec()]
 
 
 def chunk_shape(
@@ -61,8 +65,7 @@ def chunk_shape(
             continue
         pieces = math.ceil(size / room)
         chunk.append(math.ceil(size / pieces))
-        room = room // size if pieces == 1 else 1
-        room = max(1, room)
+        room = max(1, room // size) if pieces == 1 else 1
     return tuple(reversed(chunk))
 
 
@@ -78,19 +81,20 @@ def grid_of(shape: Sequence[int], chunk: Sequence[int]) -> tuple[int, ...]:
 
 
 def describe(path: Path, shape: Mapping[str, int], chunk: Sequence[int]) -> dict[str, Any]:
-    """What a manifest says of the chunks in a shard: their shape and, in C order, their digests."""
+    """What a manifest says of the chunks in a shard: their dimensions and shape, and in C order their digests."""
     digests = _digests(path, math.prod(grid_of(tuple(shape.values()), chunk)))
-    return {"shape": dict(zip(shape, chunk, strict=True)), "digests": digests}
+    return {"dims": list(shape), "shape": list(chunk), "digests": digests}
 
 
-def differences(path: Path, told: Mapping[str, Any], coordinates: Mapping[str, np.ndarray]) -> list[str]:
+def differences(path: Path, told: Mapping[str, Any], coordinates: Mapping[str, Any]) -> list[str]:
     """Each chunk of the shard at `path` that is not as its manifest tells, by its index and its place.
 
     told : the array's entry in the manifest, with `shape` and `chunks`
     coordinates : values along the dimensions that have some
     """
-    chunk = told["chunks"]["shape"]
-    grid = grid_of(tuple(told["shape"].values()), tuple(chunk.values()))
+    dims, chunk = told["chunks"]["dims"], told["chunks"]["shape"]
+    sizes = [told["shape"][dim] for dim in dims]
+    grid = grid_of(sizes, chunk)
     try:
         found = _digests(path, math.prod(grid))
     except ValueError as error:
@@ -99,19 +103,17 @@ def differences(path: Path, told: Mapping[str, Any], coordinates: Mapping[str, n
     for place, was, now in zip(product(*map(range, grid)), told["chunks"]["digests"], found, strict=True):
         if was != now:
             what = "missing" if not now else "not in the manifest" if not was else "content differs"
-            lines.append(f"{path}: chunk {'.'.join(map(str, place))} ({_where(place, told, coordinates)}): {what}")
+            starts = [number * length for number, length in zip(place, chunk, strict=True)]
+            ends = [min(start + length, size) - 1 for start, length, size in zip(starts, chunk, sizes, strict=True)]
+            ranges = map(_range, dims, starts, ends, [coordinates.get(dim, []) for dim in dims])
+            lines.append(f"{path}: chunk {'.'.join(map(str, place))} ({', '.join(ranges)}): {what}")
     return lines or [f"{path}: content differs, though every chunk in it is as it was"]
 
 
-def _where(place: Sequence[int], told: Mapping[str, Any], coordinates: Mapping[str, np.ndarray]) -> str:
-    """The range of each dimension that a chunk covers: `time 0 to 11 = 1991-01-16 to 1991-12-16, lat …`."""
-    ranges = []
-    for number, (dim, length) in zip(place, told["chunks"]["shape"].items(), strict=True):
-        first, last = number * length, min((number + 1) * length, told["shape"][dim]) - 1
-        values = coordinates.get(dim, [])
-        named = f" = {_plain(values[first])} to {_plain(values[last])}" if last < len(values) else ""
-        ranges.append(f"{dim} {first} to {last}{named}")
-    return ", ".join(ranges)
+def _range(dim: str, first: int, last: int, values: Any) -> str:
+    """What a chunk covers of a dimension: `time 0 to 11 = 1991-01-16 to 1991-12-16`."""
+    named = f" = {_plain(values[first])} to {_plain(values[last])}" if last < len(values) else ""
+    return f"{dim} {first} to {last}{named}"
 
 
 def _plain(value: Any) -> str:

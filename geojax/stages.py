@@ -31,7 +31,7 @@ def ingest_part(raw: str | Paths, zarr: str, part: str, parts: Section, reader: 
 
     read, options = readers.load(reader["name"]), reader.get("options", {})
     files, told = _raw_files([Path(path) for path in ([raw] if isinstance(raw, str) else raw)])
-    handed = files if told or len(files) > 1 else {"file": path for path in files.values()}
+    handed = {"file": next(iter(files.values()))} if told is None and len(files) == 1 else files
     with steady(files, told) as digests:
         content = read(handed, selection(parts, part), reader["variables"], **options).load()
     content.attrs |= {"Conventions": "CF-1.12", "part": part}
