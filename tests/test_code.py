@@ -56,9 +56,10 @@ def test_a_stage_of_preparation_depends_on_its_own_module_and_the_store_alone(pa
     def modules(stage):
         return {module for module, stages in reaching.items() if stage in stages}
 
-    assert modules("fit_scaling") == modules("normalize_part") == {"store.py", "data/scaling.py"}
+    keeping = {"store.py", "manifests.py", "shards.py", "staging.py"}
+    assert modules("fit_scaling") == modules("normalize_part") == {*keeping, "data/scaling.py"}
     readers = {f"data/readers/{name}.py" for name in ("__init__", "netcdf", "_classic")}
-    assert modules("ingest_part") == {"store.py", "config.py", "data/parts.py", *readers}
+    assert modules("ingest_part") == {*keeping, "config.py", "data/parts.py", "data/steadiness.py", *readers}
 
 
 @pytest.mark.parametrize("module", ["log", "errors", "messages"])
