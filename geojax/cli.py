@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
-from geojax import ending, log, store, workflow
-from geojax.errors import UserError
+from geojax import ending, log, store, upkeep, workflow
 
 app = typer.Typer(help="From raw geophysical data to an evaluated, documented model.", no_args_is_help=True)
 console = Console()
+Paths = Annotated[list[Path], typer.Argument(help="Stores, their manifests, or folders that hold some.")]
 Directory = Annotated[Path, typer.Option("--config", help="Folder that holds datasets/ and runs/.")]
 
 
@@ -86,18 +87,38 @@ def schema(directory: Annotated[Path, typer.Argument(help="Where the JSON schema
 
 
 @app.command()
-def verify(paths: Annotated[list[Path], typer.Argument(help="Zarr stores, or folders that hold some.")]) -> None:
-    """Recompute every digest of stores and name what differs from their manifests."""
-    stores = sorted({found for path in paths for found in ([path] if path.suffix == ".zarr" else path.rglob("*.zarr"))})
-    if not stores:
-        raise UserError(f"{', '.join(map(str, paths))}: must hold Zarr stores, but holds none.")
-    wrong = [line for path in stores for line in store.differences(path)]
-    for line in wrong:
-        console.print(line, style="red", soft_wrap=True)
-    console.print(f"{len(stores)} stores read, {len(wrong)} differences")
-    if wrong:
-        console.print("Remove the stores that differ and run snakemake again: it rebuilds them and what follows.")
+def verify(paths: Paths) -> None:
+    """Recompute every digest of stores, tables and raw files and name what differs from their manifests."""
+    if _broken(upkeep.manifests(paths)):
+        console.print("geojax repair rebuilds what differs, and that alone.")
         raise typer.Exit(1)
+
+
+@app.command()
+def repair(
+    paths: Annotated[list[Path] | None, typer.Argument(help="As for verify; data and results without.")] = None,
+    cores: Annotated[str, typer.Option(help="How many jobs Snakemake may run at once.")] = "all",
+    snakefile: Annotated[Path | None, typer.Option(help="Another Snakefile than the one here.")] = None,
+) -> None:
+    """Verify, let Snakemake rebuild what differs, is missing or lacks its manifest, and verify that again."""
+    broken = _broken(upkeep.manifests(paths or [Path("data"), Path("results")]))
+    if not broken:
+        return
+    changed = upkeep.repair(broken, cores, snakefile)
+    for path in changed:
+        console.print(f"{path}: rebuilt with another content; the next snakemake reruns what follows.", soft_wrap=True)
+    if _broken(broken):
+        raise typer.Exit(1)
+
+
+def _broken(manifests: list[Path]) -> list[Path]:
+    """Those that do not agree with what they stand for; each difference is printed."""
+    shown = track(manifests, "reading", console=console, transient=True, disable=not console.is_terminal)
+    wrong = {path: lines for path in shown if (lines := upkeep.differences(path))}
+    for line in (line for lines in wrong.values() for line in lines):
+        console.print(line, style="red", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"{len(manifests)} manifests compared, {sum(map(len, wrong.values()))} differences")
+    return list(wrong)
 
 
 def main() -> None:

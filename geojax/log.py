@@ -53,7 +53,8 @@ def to_file(path: str | Path) -> Iterator[None]:
         sys.exit(f"\n{error}\n")
     except Exception as error:
         logger.error("%s\n%s", error, traceback.format_exc())
-        sys.exit(f"\n{type(error).__name__}: {error}\nThis was not foreseen; the full story is in {path}.\n")
+        remedy = f"Not foreseen: the full story is in {path}. If a store was damaged, `geojax verify` names it."
+        sys.exit(f"\n{type(error).__name__}: {error}\n{remedy}\n")
     finally:
         logger.removeHandler(handler)
         handler.close()

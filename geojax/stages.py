@@ -36,38 +36,38 @@ def ingest_part(
     import xarray as xr
 
     from geojax.data import readers, survey
+    from geojax.data.steadiness import steady
 
-    files, digests = _raw_files([Path(path) for path in ([raw] if isinstance(raw, str) else raw)])
-    for name, path in (names or {}).items():
-        files, digests = files | {name: Path(path)}, digests | {name: store.digest(path)}
-    try:
-        if not files:
-            raise NothingThereError(store.read_json(raw if isinstance(raw, str) else next(iter(raw)))["nothing"])
-        read = readers.load(reader["name"])
-        content = read(files, selection, reader["variables"], **reader.get("options", {}))
-        facts = survey.judge(content, files, quality["admit"])
-    except UserError as error:
-        if quality["policy"] != "quarantine":
-            raise
-        logger.warning("part %s is set aside: %s", part, error)
-        content, facts = xr.Dataset(attrs={"quarantined": str(error)}), {"quarantined": str(error)}
+    read, options = readers.load(reader["name"]), reader.get("options", {})
+    facts: Section
+    given = [Path(path) for path in ([raw] if isinstance(raw, str) else raw)]
+    files, told = _raw_files(given)
+    files |= {name: Path(path) for name, path in (names or {}).items()}
+    with steady(files, told) as digests:
+        try:
+            if not files:
+                raise NothingThereError(store.read_json(given[0])["nothing"])
+            content = read(files, selection, reader["variables"], **options).load()
+            facts = survey.judge(content, files, quality["admit"])
+        except UserError as error:
+            if quality["policy"] != "quarantine":
+                raise
+            logger.warning("part %s is set aside: %s", part, error)
+            content, facts = xr.Dataset(attrs={"quarantined": str(error)}), {"quarantined": str(error)}
     content.attrs |= {"Conventions": "CF-1.12", "part": part}
     store.write(content, zarr, raw=digests, **facts)
     logger.info("part %s: %s", part, dict(content.sizes))
 
 
-def _raw_files(raw: list[Path]) -> tuple[dict[str, Path], dict[str, str]]:
-    """Where the raw files lie and their digests; `raw` is those of one part or the manifest of what was fetched."""
-    if not raw[0].name.endswith(".manifest.json"):
-        if absent := [path for path in raw if not path.exists()]:
-            raise UserError(f"{absent[0]}: the raw file must exist, but does not. Put it there, or mend `source`.")
-        if len(raw) == 1:
-            return {"file": raw[0]}, {raw[0].name: store.digest(raw[0])}
-        alone = len({path.name for path in raw}) == len(raw)
-        named = {path.name if alone else str(path): path for path in raw}
-        return named, {name: store.digest(path) for name, path in named.items()}
-    digests = store.read_json(raw[0])["files"]
-    return {name: store.beside(raw[0], "") / name for name in digests}, digests
+def _raw_files(raw: list[Path]) -> tuple[dict[str, Path], dict[str, str] | None]:
+    """Where the raw files lie; `raw` is those of one part or the manifest of what was fetched, with its digests."""
+    if raw[0].name.endswith(".manifest.json"):
+        digests = store.read_json(raw[0])["files"]
+        return {name: store.beside(raw[0], "") / name for name in digests}, digests
+    if absent := [path for path in raw if not path.exists()]:
+        raise UserError(f"{absent[0]}: the raw file must exist, but does not. Put it there, or mend `source`.")
+    alone = len({path.name for path in raw}) == len(raw)
+    return {path.name if alone else str(path): path for path in raw}, None
 
 
 def fit_scaling(parts: Paths, zarr: str, scaling: Section, kept: str, code: str) -> None:

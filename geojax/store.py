@@ -1,47 +1,51 @@
 """The only module that touches Zarr: whole stores, written beside and renamed, with a manifest."""
 
-import hashlib
 import io
 import json
 import os
-import re
-import shutil
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from importlib.metadata import version
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
+from geojax import manifests, shards
 from geojax.errors import UserError
+from geojax.manifests import beside, differences, digest, digest_of, manifest_of, read_json, set_aside, usable
+from geojax.staging import staged
 
-FORMAT = 1
+__all__ = [
+    "beside", "differences", "digest", "digest_of", "manifest_of", "read", "read_json",
+    "set_aside", "usable", "write", "write_bytes", "write_json", "write_table",
+]  # fmt: skip
 
 
-def write(dataset: xr.Dataset, path: str | Path, **facts: Any) -> None:
+def write(dataset: xr.Dataset, path: str | Path, chunks: Mapping[str, int] | None = None, **facts: Any) -> None:
     """Write `dataset` as the Zarr v3 store X.zarr and its X.manifest.json; both appear whole or not at all.
 
+    chunks : dimension to the length along it that is read at once; without, chunks of about 1 MiB
     facts : what else the manifest says, for instance the digests of the raw files
+    raises UserError : the disk is full, another process writes the same store, or `chunks` does not fit
     """
     path = Path(path)
     dataset = dataset.drop_encoding()
-    with _beside(path) as beside:
+    layout = shards.encoding(dataset, chunks)
+    with staged(path) as folder:
+        new, manifest = folder / "new", folder / "manifest"
         with warnings.catch_warnings():
             # Consolidated metadata spare every reader a listing; the v3 specification has yet to name them.
             warnings.filterwarnings("ignore", message="Consolidated metadata")
             warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification")
-            dataset.to_zarr(beside, mode="w-", zarr_format=3, consolidated=True)
-        content = describe(dataset, beside) | facts
+            dataset.to_zarr(new, mode="w-", zarr_format=3, consolidated=True, encoding=layout)
+        manifest.write_bytes(_plain(manifests.describe(dataset, new, layout) | facts))
         # A store counts from its manifest on: never may the old one vouch for the new store.
         manifest_of(path).unlink(missing_ok=True)
         if path.exists():
-            path.rename(path.with_name(f".{path.name}.old.{os.getpid()}"))
-        beside.rename(path)
-    write_json(content, manifest_of(path))
+            path.rename(folder / "old")
+        new.rename(path)
+        manifest.rename(manifest_of(path))
 
 
 def read(path: str | Path) -> xr.Dataset:
@@ -50,74 +54,11 @@ def read(path: str | Path) -> xr.Dataset:
     raises UserError : there is no store, it lacks files or parts of them, or it cannot be read
     """
     path = beside(path, ".zarr")
-    _check_whole(path)
+    manifests.check_whole(path)
     try:
         return xr.open_zarr(path, consolidated=True, chunks=None)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path}: must be a Zarr store of geojax, but cannot be read ({error}). Rebuild it.") from error
-
-
-def describe(dataset: xr.Dataset, path: Path) -> dict[str, Any]:
-    """What a manifest says of a store: digests of its files, arrays and whole, counts, time span, versions."""
-    files = {str(file.relative_to(path)): digest(file) for file in _files(path)}
-    arrays = {}
-    for name, array in dataset.variables.items():
-        own = {file: code for file, code in files.items() if file.split("/")[0] == name}
-        arrays[str(name)] = {
-            "shape": dict(zip(map(str, array.dims), array.shape, strict=True)),
-            "dtype": str(array.dtype),
-            "digest": digest_of(own),
-        }
-    return {
-        "format": FORMAT,
-        "digest": digest_of(files),
-        "arrays": arrays,
-        "files": files,
-        "bytes": sum(file.stat().st_size for file in _files(path)),
-        "time_span": _time_span(dataset),
-        "versions": {name: version(name) for name in ("geojax", "numpy", "xarray", "zarr")},
-    }
-
-
-def differences(path: str | Path) -> list[str]:
-    """Compare a store with its manifest by reading every byte; an empty list means that they agree."""
-    path = beside(path, ".zarr")
-    expected = read_json(manifest_of(path))["files"]
-    found = {str(file.relative_to(path)): digest(file) for file in _files(path)}
-    missing = [f"{path}/{file}: missing" for file in sorted(expected.keys() - found.keys())]
-    extra = [f"{path}/{file}: not in the manifest" for file in sorted(found.keys() - expected.keys())]
-    changed = [
-        f"{path}/{f}: content differs" for f in sorted(expected.keys() & found.keys()) if expected[f] != found[f]
-    ]
-    return missing + extra + changed
-
-
-def beside(path: str | Path, ending: str) -> Path:
-    """What stands beside a store or manifest under the same name: X.zarr, X.parquet."""
-    path = Path(path)
-    return path.with_name(path.name.removesuffix(".zarr").removesuffix(".manifest.json") + ending)
-
-
-def set_aside(path: str | Path) -> str | None:
-    """Why the part behind a store or manifest was set aside, if it was."""
-    return read_json(manifest_of(path)).get("quarantined")
-
-
-def usable(paths: Iterable[str | Path]) -> list[str | Path]:
-    """The parts that were not set aside.
-
-    raises UserError : all of them were
-    """
-    every = list(paths)
-    kept = [path for path in every if not set_aside(path)]
-    if every and not kept:
-        raise UserError(f"all {len(every)} parts are set aside; the first: {set_aside(every[0])}")
-    return kept
-
-
-def manifest_of(path: str | Path) -> Path:
-    """The manifest of a store."""
-    return beside(path, ".manifest.json")
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> None:
@@ -129,77 +70,19 @@ def write_table(table: pd.DataFrame, path: str | Path) -> None:
 
 def write_json(content: Mapping[str, Any], path: str | Path) -> None:
     """Write `content` as JSON, whole or not at all."""
-    write_bytes((json.dumps(content, indent=1, sort_keys=True) + "\n").encode(), path)
-
-
-def read_json(path: str | Path) -> dict[str, Any]:
-    """Read a manifest or a score table.
-
-    raises UserError : the file is missing or not JSON
-    """
-    try:
-        return json.loads(Path(path).read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: must be JSON written by geojax, but cannot be read ({error}). Rebuild it.") from error
+    write_bytes(_plain(content), path)
 
 
 def write_bytes(content: bytes, path: str | Path) -> None:
-    """Write a file, whole or not at all."""
+    """Write a file, whole or not at all.
+
+    raises UserError : the disk is full, or another process writes the same file
+    """
     path = Path(path)
-    with _beside(path) as beside:
-        beside.write_bytes(content)
-        os.replace(beside, path)
+    with staged(path) as folder:
+        (folder / "new").write_bytes(content)
+        os.replace(folder / "new", path)
 
 
-def digest(path: str | Path) -> str:
-    """SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def digest_of(content: Any) -> str:
-    """SHA-256 of anything that JSON can hold, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _files(path: Path) -> list[Path]:
-    """The files of a store; Snakemake's own mark, which it leaves inside, is none of them."""
-    return sorted(p for p in path.rglob("*") if p.is_file() and p.name != ".snakemake_timestamp")
-
-
-def _check_whole(path: Path) -> None:
-    """Compare number and size of files with the manifest: a lost chunk would else be read as fill values."""
-    if not manifest_of(path).exists():
-        return
-    told = read_json(manifest_of(path))
-    found = _files(path)
-    size = sum(file.stat().st_size for file in found)
-    if (len(found), size) != (len(told["files"]), told.get("bytes", size)):
-        raise UserError(
-            f"{path}: must be a Zarr store of {len(told['files'])} files and {told.get('bytes')} bytes, as its "
-            f"manifest says, but has {len(found)} files and {size} bytes. Remove it and run snakemake again."
-        )
-
-
-@contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """A free name beside `path` to write to; what is left there, by this or by a killed writer, is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
-    try:
-        yield path.with_name(f".{path.name}.{os.getpid()}")
-    finally:
-        _sweep(path)
-
-
-def _sweep(path: Path) -> None:
-    for left in path.parent.iterdir():
-        if re.fullmatch(rf"\.{re.escape(path.name)}\.(old\.)?\d+", left.name):
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
-
-
-def _time_span(dataset: xr.Dataset) -> list[str] | None:
-    if "time" not in dataset.coords or dataset["time"].size == 0:
-        return None
-    times = np.sort(np.atleast_1d(dataset["time"].values))
-    return [str(times[0]), str(times[-1])]
+def _plain(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()

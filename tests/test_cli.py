@@ -1,6 +1,7 @@
 """The command says what there is, checks what is configured, and verifies what is stored."""
 
 import json
+import subprocess
 import sys
 from importlib.metadata import entry_points
 
@@ -40,7 +41,7 @@ def test_help_names_every_command(geojax):
     status, said = geojax("--help")
 
     assert status == 0
-    assert all(name in said for name in ("tasks", "check", "verify", "schema", "scores"))
+    assert all(name in said for name in ("tasks", "check", "verify", "repair", "schema", "scores"))
 
 
 def test_tasks_are_listed_with_their_question_and_models(geojax):
@@ -67,11 +68,11 @@ def test_a_misspelt_setting_fails_the_check_in_one_plain_message(geojax, configu
 
 
 def test_untouched_stores_verify(geojax, stores):
-    assert geojax("verify", stores) == (0, "2 stores read, 0 differences")
+    assert geojax("verify", stores) == (0, "2 manifests compared, 0 differences")
 
 
 def test_one_store_may_be_verified_by_itself(geojax, stores):
-    assert geojax("verify", stores / "1991.zarr") == (0, "1 stores read, 0 differences")
+    assert geojax("verify", stores / "1991.zarr") == (0, "1 manifests compared, 0 differences")
 
 
 def test_a_store_tampered_with_fails_and_is_named(geojax, stores):
@@ -82,16 +83,33 @@ def test_a_store_tampered_with_fails_and_is_named(geojax, stores):
 
     assert status == 1
     assert f"{chunk}: content differs" in said
-    assert "2 stores read, 1 differences" in said
+    assert "2 manifests compared, 1 differences" in said
     assert "1991" not in said
 
 
-def test_a_store_without_manifest_fails_in_one_plain_message(geojax, stores):
+def test_a_store_without_manifest_fails_and_is_named(geojax, stores):
     (stores / "1991.manifest.json").unlink()
 
-    status, _ = geojax("verify", stores)
+    status, said = geojax("verify", stores)
 
-    assert "1991.manifest.json: must be JSON written by geojax" in str(status)
+    assert status == 1
+    assert "1991.manifest.json: must be JSON written by geojax" in said
+    assert "geojax repair rebuilds what differs" in said
+
+
+def test_where_all_agrees_there_is_nothing_to_repair_and_snakemake_is_not_asked(geojax, stores, monkeypatch):
+    monkeypatch.setattr(subprocess, "run", None)
+
+    assert geojax("repair", stores) == (0, "2 manifests compared, 0 differences")
+
+
+def test_what_cannot_be_rebuilt_fails_in_one_plain_message(geojax, stores, monkeypatch):
+    monkeypatch.chdir(stores.parent)
+    (stores / "1991.manifest.json").unlink()
+
+    status, _ = geojax("repair", "data")
+
+    assert "snakemake could not rebuild all of data/1991.manifest.json. What it says above tells why." in str(status)
 
 
 @pytest.mark.parametrize("name", ["empty", "gone"])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -172,6 +173,29 @@ def test_the_mark_that_snakemake_leaves_inside_is_no_difference(fields, tmp_path
     xr.testing.assert_identical(store.read(tmp_path / "a.zarr").load(), fields)
 
 
+def test_a_manifest_of_the_first_format_still_serves(fields, tmp_path):
+    store.write(fields, tmp_path / "a.zarr", chunks={"time": 5})
+    told = manifest(tmp_path / "a.zarr")
+    for array in told["arrays"].values():
+        array.pop("chunks", None)
+    store.write_json(told | {"format": 1}, tmp_path / "a.manifest.json")
+
+    assert store.differences(tmp_path / "a.zarr") == []
+    shard = tmp_path / "a.zarr/sst/c/0/0/0"
+    shard.write_bytes(shard.read_bytes()[:-1] + b"!")
+    assert store.differences(tmp_path / "a.zarr") == [f"{shard}: content differs"]
+    xr.testing.assert_identical(store.read(tmp_path / "a.zarr")[["count"]].load(), fields[["count"]])
+
+
+def test_a_manifest_of_a_newer_format_is_refused(fields, tmp_path):
+    store.write(fields, tmp_path / "a.zarr")
+    store.write_json(manifest(tmp_path / "a.zarr") | {"format": 99}, tmp_path / "a.manifest.json")
+
+    for ask in (store.read, store.differences):
+        with pytest.raises(UserError, match=r"a\.manifest\.json: must be of format 2 or older, but is of 99"):
+            ask(tmp_path / "a.zarr")
+
+
 def test_a_store_without_manifest_cannot_be_compared(fields, tmp_path):
     store.write(fields, tmp_path / "a.zarr")
     (tmp_path / "a.manifest.json").unlink()
@@ -219,7 +243,7 @@ def test_a_writer_that_fails_leaves_the_old_store_and_nothing_of_the_new(fields,
 
     monkeypatch.setattr(xr.Dataset, "to_zarr", fails)
     for path in ("a.zarr", "b.zarr"):
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(UserError, match=rf"{path}: must be written whole, but no space is left on the disk \("):
             store.write(fields, tmp_path / path)
 
     assert contents(tmp_path) == before
@@ -316,24 +340,55 @@ def test_a_writer_that_is_killed_leaves_the_old_the_new_or_nothing_and_the_next_
     assert left == ["a.manifest.json", "a.zarr"]
 
 
-def test_what_a_killed_writer_of_the_same_number_left_is_not_in_the_way(fields, tmp_path):
-    store.write(fields.isel(lat=[0]), tmp_path / "a.zarr")
-    (tmp_path / "a.zarr").rename(tmp_path / f".a.zarr.{os.getpid()}")  # in a container every job may be process 1
+def test_what_a_killed_writer_left_is_not_in_the_way_and_goes(fields, tmp_path):
+    for name in ("a.zarr", "a.json", "a.parquet"):
+        shutil.copytree(Path(__file__).parent, tmp_path / f".{name}.writing" / "new")
 
     store.write(fields, tmp_path / "a.zarr")
+    store.write_json({}, tmp_path / "a.json")
+    store.write_table(pd.DataFrame({"x": [1]}), tmp_path / "a.parquet")
 
     xr.testing.assert_identical(store.read(tmp_path / "a.zarr").load(), fields)
-    assert names(tmp_path) == ["a.manifest.json", "a.zarr"]
+    assert names(tmp_path) == ["a.json", "a.manifest.json", "a.parquet", "a.zarr"]
 
 
 def test_what_another_store_is_being_written_to_is_left_alone(fields, tmp_path):
-    others = [".a.zarr.zarr.123", ".b.zarr.123", ".a.zarr", "a.zarr.123"]
+    others = [".a.zarr.zarr.writing", ".b.zarr.writing", ".a.zarr", "a.zarr.writing", ".a.manifest.json.writing"]
     for name in others:
         (tmp_path / name).mkdir()
 
     store.write(fields, tmp_path / "a.zarr")
 
-    assert set(others) <= set(names(tmp_path))
+    assert names(tmp_path) == sorted([*others, "a.manifest.json", "a.zarr"])
+
+
+def test_a_second_writer_of_the_same_store_is_refused_and_one_of_another_is_not(fields, tmp_path, monkeypatch):
+    def meanwhile(dataset, new, **options):
+        monkeypatch.undo()
+        with pytest.raises(UserError, match=r"a\.zarr: another process is writing it"):
+            store.write(fields.isel(lat=[0]), tmp_path / "a.zarr")
+        store.write(fields.isel(lat=[0]), tmp_path / "b.zarr")
+        return dataset.to_zarr(new, **options)
+
+    monkeypatch.setattr(xr.Dataset, "to_zarr", meanwhile)
+    store.write(fields, tmp_path / "a.zarr")
+
+    xr.testing.assert_identical(store.read(tmp_path / "a.zarr").load(), fields)
+    xr.testing.assert_identical(store.read(tmp_path / "b.zarr").load(), fields.isel(lat=[0]))
+    assert names(tmp_path) == ["a.manifest.json", "a.zarr", "b.manifest.json", "b.zarr"]
+
+
+def test_no_writer_lists_the_folder_that_all_parts_lie_in(fields, tmp_path, monkeypatch):
+    listed = []
+    scandir, listdir = os.scandir, os.listdir
+    monkeypatch.setattr(os, "scandir", lambda path=".": listed.append(str(path)) or scandir(path))
+    monkeypatch.setattr(os, "listdir", lambda path=".": listed.append(str(path)) or listdir(path))
+
+    store.write(fields, tmp_path / "a.zarr")
+    store.write_json({}, tmp_path / "a.json")
+
+    assert listed
+    assert {str(tmp_path), f"{tmp_path}/"}.isdisjoint(listed)
 
 
 def test_json_that_cannot_be_put_in_place_leaves_the_old(tmp_path, monkeypatch):

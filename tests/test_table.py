@@ -569,8 +569,9 @@ def test_a_file_cut_anywhere_is_refused_or_told_or_its_rows_are_a_prefix(tmp_pat
 def test_a_part_of_wells_is_stored_and_comes_back(tmp_path):
     variables = {name: wanted for name, wanted in GAMMA.items()}
     reader = {"name": "table", "variables": variables, "options": SAMPLES}
+    quality = {"policy": "fail", "admit": ["all"]}
 
-    stages.ingest_part(str(saved(tmp_path, WELLS)), str(tmp_path / "p.zarr"), "p", {"by": "file"}, reader)
+    stages.ingest_part(str(saved(tmp_path, WELLS)), str(tmp_path / "p.zarr"), "p", {}, reader, quality)
 
     stored = store.read(tmp_path / "p.zarr")
     assert stored["well"].values.tolist() == ["ALPHA", "ALPHA", "BETA"]

@@ -40,7 +40,7 @@ def of_parts(parts: Iterable[str | Path], section: dict[str, Any], folder: str |
 
 def _kept(path: Path, section: dict[str, Any], folder: Path, code: str) -> tuple[Path, xr.Dataset | None]:
     """The file of a part's moments, and what it holds, if it is whole."""
-    digest = store.read_json(path)["digest"]
+    digest = store.read_json(store.manifest_of(path))["digest"]
     file = folder / f"{store.digest_of([digest, {key: section[key] for key in SETTINGS}, code])[:32]}.nc.gz"
     try:
         content = gzip.decompress(file.read_bytes())

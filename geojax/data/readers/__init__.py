@@ -1,6 +1,6 @@
 """One module for each raw format, each with one function `read(files, selection, variables, **options) -> Dataset`.
 
-files : what each raw file holds and where it lies
+files : what each raw file holds, or its name, and where it lies
 selection : what of them belongs to the part, see geojax.data.raw.selection
 variables : what each variable must be: name in the file, CF units and standard name, valid range
 options : what this reader alone takes, as keyword-only arguments with defaults

@@ -1,0 +1,46 @@
+"""Raw files must stay as they are while they are read: what was half written yesterday is wrong for ever."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from geojax import store
+from geojax.errors import UserError
+
+GRAIN_NS = 2_000_000_000  # the coarsest step of a modification time, on FAT and old NFS
+
+
+@contextmanager
+def steady(files: Mapping[str, Path], told: Mapping[str, str] | None = None) -> Iterator[dict[str, str]]:
+    """Digests of raw files, taken before they are read here; on leaving, refuse what has changed meanwhile.
+
+    told : digests that are known already, of files fetched and checked; without, each file is read to its end
+    raises UserError : a file was written, replaced or removed while it was read
+    """
+    if absent := [path for path in files.values() if not path.exists()]:
+        raise UserError(f"{absent[0]}: the raw file must exist, but does not. Put it there, or run geojax repair.")
+    start = time.time_ns()
+    states = {name: _state(path) for name, path in files.items()}
+    digests = dict(told) if told is not None else {name: store.digest(path) for name, path in files.items()}
+
+    def check(name: str, path: Path) -> None:
+        # Whoever writes twice within a step of the clock leaves the same time: as git does, look at the content.
+        recent = states[name][1] > start - GRAIN_NS
+        if not path.exists() or _state(path) != states[name] or (recent and store.digest(path) != digests[name]):
+            raise UserError(
+                f"{path}: must stay as it is while it is read, but changed while it was read. "
+                "Run again when its writer is done; nothing of it was kept."
+            )
+
+    try:
+        yield digests
+    finally:  # also where the reader gave up: that the file was being written is then the reason
+        for name, path in files.items():
+            check(name, path)
+
+
+def _state(path: Path) -> tuple[int, int, int, int]:
+    found = os.stat(path)
+    return found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev
