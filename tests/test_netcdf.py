@@ -10,10 +10,11 @@ import xarray as xr
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from geojax.data.readers import _classic, netcdf
+from geojax.data.readers import _cf, _classic, _units, netcdf
 from geojax.errors import UserError
 
 SST = {"sst": {"units": "degree_Celsius", "standard_name": "sea_surface_temperature", "valid_range": (-2, 40)}}
+ANY = {"sst": {"units": "degree_Celsius"}}
 FORMATS = ["NETCDF4", "NETCDF4_CLASSIC", "NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA"]
 
 
@@ -152,11 +153,12 @@ def test_an_axis_without_coordinates_is_refused_rather_than_counted(tmp_path, ax
     assert axis in told.split("but")[1]
 
 
-def test_a_field_with_one_axis_too_many_is_refused(tmp_path):
-    deep = fields().expand_dims(depth=[0.0, 10.0])
+@pytest.mark.parametrize("named", [True, False], ids=["with coordinates", "without"])
+def test_a_field_with_one_axis_too_many_is_refused(tmp_path, named):
+    many = fields().expand_dims(member=[0, 1]) if named else fields().expand_dims(member=2)
 
-    assert "depth" in refusal(saved(tmp_path, deep), year=1991)
-    assert "truncated" not in refusal(saved(tmp_path, deep), year=1991)
+    assert "member" in refusal(saved(tmp_path, many), year=1991)
+    assert "truncated" not in refusal(saved(tmp_path, many), year=1991)
 
 
 @pytest.mark.parametrize("lat", [[1.0, 1.0, 2.0, 3.0], [np.nan, 1.0, 2.0, 3.0]])
@@ -196,7 +198,10 @@ def test_times_of_another_calendar_are_refused(tmp_path):
 def test_a_year_that_the_file_lacks_is_refused_with_those_it_has(tmp_path):
     told = refusal(saved(tmp_path, fields()), year=1993)
 
-    assert told.startswith("must hold time steps of 1993, but runs from 1991 to 1992.")
+    assert told.startswith(
+        "must hold time steps from 1993-01-01 to before 1994-01-01, "
+        "but runs from 1991-01-01T00:00:00 to 1992-12-01T00:00:00."
+    )
 
 
 @pytest.mark.parametrize("order", [[0, 1, 1, *range(2, 23)], [1, 0, *range(2, 24)]])
@@ -284,3 +289,264 @@ def test_records_of_a_single_variable_have_no_padding(tmp_path, kind):
     path.write_bytes(path.read_bytes().rstrip(b"\0")[:-1])
     with pytest.raises(EOFError, match="must have"):
         _classic.check_length(path)
+
+
+# Several files of one part --------------------------------------------------------------------------------------------
+
+
+def joined(tmp_path: Path, pieces: dict[str, xr.Dataset], variables=SST, selection=None, **options) -> xr.Dataset:
+    for name, piece in pieces.items():
+        piece.to_netcdf(tmp_path / name, engine="netcdf4")
+    return netcdf.read({name: tmp_path / name for name in pieces}, selection or {}, variables, **options)
+
+
+@pytest.mark.parametrize("names", ["abc", "cab"], ids=["in order", "in another order than their names"])
+def test_files_that_follow_one_another_are_read_as_one(tmp_path, names):
+    pieces = dict(zip(names, (fields().isel(time=slice(i, i + 8)) for i in (0, 8, 16)), strict=True))
+
+    found = joined(tmp_path, dict(sorted(pieces.items())))
+
+    xr.testing.assert_equal(found["sst"], read(saved(tmp_path, fields()))["sst"])
+
+
+def test_a_step_that_is_a_scalar_is_a_step(tmp_path):
+    pieces = {f"{i:02}.nc": fields().isel(time=i) for i in range(24)}
+
+    found = joined(tmp_path, pieces, selection=span(1992))
+
+    np.testing.assert_array_equal(found["sst"], fields()["sst"].sel(time="1992").sortby("lat"))
+    assert found["sst"].dims == ("time", "lat", "lon")
+
+
+def test_files_of_one_variable_each_are_merged(tmp_path):
+    ice = fields().rename(sst="ice")
+    ice["ice"].attrs["units"] = "1"
+
+    found = joined(tmp_path, {"a": fields(), "b": ice}, SST | {"ice": {"units": "1"}})
+
+    np.testing.assert_array_equal(found["sst"], found["ice"])
+    assert list(found.data_vars) == ["sst", "ice"]
+
+
+def test_variables_at_different_times_are_refused_rather_than_filled_up(tmp_path):
+    ice = fields().rename(sst="ice").isel(time=slice(23))
+
+    with pytest.raises(UserError, match=r"`sst` and `ice` must lie on the same time, but have 24 from .* and 23 from"):
+        joined(tmp_path, {"a": fields(), "b": ice}, SST | {"ice": {"units": "degree_Celsius"}})
+
+
+@pytest.mark.parametrize("begin", [0, 11], ids=["the same file twice", "one step twice"])
+def test_times_told_by_two_files_are_refused_with_both_names(tmp_path, begin):
+    pieces = {"a": fields().isel(time=slice(12)), "b": fields().isel(time=slice(begin, 24 if begin else 12))}
+
+    with pytest.raises(UserError, match=r"b: times of `sst` must follow those of .*a, which end at 1991-12-01"):
+        joined(tmp_path, pieces)
+
+
+def test_files_of_different_grids_are_refused_with_both_names(tmp_path):
+    pieces = {"a": fields().isel(time=slice(12)), "b": fields().isel(time=slice(12, 24), lon=slice(4))}
+
+    with pytest.raises(UserError, match=r"b: `sst` must lie on the same lon as in .*a, 5 from 20 to 40, but has 4"):
+        joined(tmp_path, pieces)
+
+
+def test_a_file_without_any_of_the_variables_is_refused_rather_than_left_out(tmp_path):
+    with pytest.raises(UserError, match=r"b: must hold a variable `sst`, but holds tos\."):
+        joined(tmp_path, {"a": fields(), "b": fields().rename(sst="tos")})
+
+
+def test_a_span_takes_its_first_instant_and_leaves_its_end(tmp_path):
+    path = saved(tmp_path, fields())
+
+    found = netcdf.read({"file": path}, {"span": ("1991-03-01", "1991-05-01")}, SST)
+
+    assert [str(t)[:10] for t in found["time"].values] == ["1991-03-01", "1991-04-01"]
+
+
+def test_stations_of_a_field_are_refused(tmp_path):
+    with pytest.raises(UserError, match="which have no stations"):
+        netcdf.read({"file": saved(tmp_path, fields())}, {"stations": {"1001"}}, SST)
+
+
+def test_of_the_values_only_the_selection_is_read(tmp_path, monkeypatch):
+    asked = []
+    path, wrapper = saved(tmp_path, fields()), xr.backends.netCDF4_.NetCDF4ArrayWrapper
+    reads = wrapper._getitem
+
+    def watched(self, key):
+        values = reads(self, key)
+        asked.extend([values.shape] if self.variable_name == "sst" else [])
+        return values
+
+    monkeypatch.setattr(wrapper, "_getitem", watched)
+    monkeypatch.setattr(_cf, "BLOCK", 3 * 4 * 5 * 4)  # bytes of three steps
+    read(path, year=1992)
+
+    assert asked == [(3, 4, 5)] * 4
+
+
+# Axes -----------------------------------------------------------------------------------------------------------------
+
+
+def deep() -> xr.Dataset:
+    levels = xr.DataArray([0.5, 10.0, 100.0], dims="lev", attrs={"units": "m", "positive": "down"})
+    return (
+        (fields() + levels)
+        .assign_coords(lev=levels)
+        .assign(sst=lambda d: d["sst"].assign_attrs(units="degree_Celsius"))
+    )
+
+
+def test_levels_become_depth_with_the_attributes_of_the_file(tmp_path):
+    found = read(saved(tmp_path, deep()), ANY)
+
+    assert found["sst"].dims == ("time", "depth", "lat", "lon")
+    assert found["depth"].attrs == {"units": "m", "positive": "down"}
+    np.testing.assert_array_equal(found["sst"].isel(depth=1), (fields()["sst"] + 10).astype("float32").sortby("lat"))
+
+
+def test_one_level_is_chosen_by_its_value(tmp_path):
+    found = read(saved(tmp_path, deep()), ANY, level=100, year=1991)
+
+    assert found["sst"].dims == ("time", "lat", "lon")
+    np.testing.assert_array_equal(found["sst"], (fields()["sst"] + 100).sel(time="1991").sortby("lat"))
+
+
+def test_a_level_that_is_not_there_is_answered_with_those_there_are(tmp_path):
+    assert refusal(saved(tmp_path, deep()), level=20).startswith("must have the level 20, but has 0.5, 10, 100.")
+    assert refusal(saved(tmp_path, fields()), level=20).startswith("`sst` has no levels")
+
+
+def test_a_field_without_time_is_a_field_on_lat_and_lon(tmp_path):
+    found = read(saved(tmp_path, fields().isel(time=3, drop=True)))
+
+    assert found["sst"].dims == ("lat", "lon")
+    np.testing.assert_array_equal(found["sst"], fields()["sst"][3].sortby("lat"))
+
+
+def test_a_curvilinear_grid_is_refused_as_one(tmp_path):
+    lat, lon = np.meshgrid(np.arange(4.0), np.arange(5.0), indexing="ij")
+    curved = (
+        fields()
+        .drop_vars(["lat", "lon"])
+        .rename(lat="y", lon="x")
+        .assign_coords(nav_lat=(("y", "x"), lat), nav_lon=(("y", "x"), lon))
+    )
+
+    assert "Its grid is curvilinear (nav_lat, nav_lon" in refusal(saved(tmp_path, curved))
+
+
+def test_years_without_leap_day_are_taken_as_they_are_if_that_is_said(tmp_path):
+    time = xr.date_range("1991-02-27", periods=24, freq="D", calendar="noleap", use_cftime=True)
+    path = saved(tmp_path, fields().assign_coords(time=time))
+
+    assert "calendar: noleap" in refusal(path)
+    assert str(read(path, calendar="noleap")["time"].values[2])[:10] == "1991-03-01"
+    with pytest.raises(UserError, match="must be standard or noleap, but is 'julian'"):
+        read(path, calendar="julian")
+
+
+def test_a_calendar_whose_days_no_other_has_is_refused_whatever_is_said(tmp_path):
+    time = xr.date_range("1991-02-28", periods=24, freq="D", calendar="360_day", use_cftime=True)
+
+    assert "standard calendar" in refusal(saved(tmp_path, fields().assign_coords(time=time)), calendar="noleap")
+
+
+def test_a_period_in_seconds_stays_a_number(tmp_path):
+    waves = fields()
+    waves["sst"].attrs["units"] = "s"
+
+    assert read(saved(tmp_path, waves), {"sst": {"units": "s"}})["sst"].dtype == "float32"
+
+
+# Units and what is missing --------------------------------------------------------------------------------------------
+
+
+def test_units_that_are_not_said_are_refused_unless_assumed_and_then_recorded(tmp_path):
+    bare = fields()
+    del bare["sst"].attrs["units"]
+    path = saved(tmp_path, bare)
+
+    assert "must say its units, but says none" in refusal(path)
+    (finding,) = read(path, assume_units=True).attrs["quality"]
+    assert (finding["kind"], finding["detail"]) == ("warning", "the file says no units; 'degree_Celsius' is assumed")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are"),
+    [
+        ("m s-1", "m/s", True), ("m s-1", "m s**-1", True), ("m s-1", "m.s-1", True),
+        ("m s-1", "meters second^-1", True),
+        ("kg m-2 s-1", "kg m**-2 s**-1", True), ("degC", "degree_Celsius", True),
+        ("(0 - 1)", "1", True),
+        ("m2 s-2", "m**2 s**-2", True), ("J kg-1 K-1", "J/kg/K", True), ("kelvin", "K", True),
+        ("K", "degree_Celsius", False), ("m s-1", "m s", False), ("m", "mm", False), ("1", "%", False),
+        ("hPa", "Pa", False), ("m s-1", "m s-2", False), ("0.1 K", "K", False), ("m/s", "s/m", False),
+    ],
+)  # fmt: skip
+def test_units_are_the_same_if_only_their_spelling_differs(one, other, are):
+    assert _units.same(one, other) is are
+    assert _units.same(other, one) is are
+
+
+@pytest.mark.parametrize("value", [1e20, 9.969209968386869e36, -9999.0, -32768.0, 3.4028235e38])
+def test_a_fill_value_that_is_not_declared_is_found_and_kept(tmp_path, value):
+    holed = fields()
+    holed["sst"][3:5, 0, 0] = value
+
+    found = read(saved(tmp_path, holed), ANY)
+
+    (finding,) = found.attrs["quality"]
+    assert (finding["kind"], finding["count"], finding["first"]) == ("fill", 2, "index (3, 3, 0)")
+    assert found["sst"][3, 3, 0] == np.float32(value)
+
+
+def test_a_fill_value_that_the_configuration_declares_is_missing(tmp_path):
+    holed = fields()
+    holed["sst"][3, 0, 0] = -999.9
+
+    found = read(saved(tmp_path, holed), fill=[-999.9])
+
+    assert np.isnan(found["sst"][3, 3, 0])
+    assert kinds(found) == []
+
+
+def test_a_depth_of_9999_m_among_others_is_no_fill_value(tmp_path):
+    sea = fields()
+    sea["sst"][:] = np.linspace(-10898, 8271, sea["sst"].size).reshape(sea["sst"].shape)
+    sea["sst"][0, 0, 0] = -9999.0
+
+    assert kinds(read(saved(tmp_path, sea), ANY)) == []
+
+
+@pytest.mark.parametrize("packing", [{}, {"dtype": "int16", "scale_factor": 0.01, "_FillValue": -32768}])
+def test_values_outside_the_range_that_the_file_declares_are_missing_and_counted(tmp_path, packing):
+    ranged = fields()
+    ranged["sst"][3, 0, 0], ranged["sst"][4, 0, 0] = 50.0, 40.0
+    ranged["sst"].attrs["valid_max"] = np.int16(4000) if packing else np.float32(40)
+
+    found = read(saved(tmp_path, ranged, encoding={"sst": packing}))
+
+    (finding,) = found.attrs["quality"]
+    assert (finding["kind"], finding["count"]) == ("fill", 1)
+    assert np.isnan(found["sst"][3, 3, 0])
+    assert found["sst"][4, 3, 0] == np.float32(40)
+
+
+def test_infinite_values_and_a_field_without_any_are_found(tmp_path):
+    endless, empty = fields(), fields()
+    endless["sst"][0, 0, 0] = -np.inf
+    empty["sst"][:] = np.nan
+
+    assert kinds(read(saved(tmp_path, endless), ANY)) == ["infinite"]
+    assert kinds(read(saved(tmp_path, empty))) == ["empty"]
+
+
+def test_whole_numbers_that_float32_does_not_hold_are_kept_exactly(tmp_path):
+    counts = fields().fillna(0).astype("int32")
+    counts["sst"][5, 0, 0] = 2**24 + 1
+
+    found = read(saved(tmp_path, counts), ANY)["sst"]
+
+    assert (found.dtype, int(found[5, 3, 0])) == ("float64", 2**24 + 1)
+    np.testing.assert_array_equal(found, counts["sst"].sortby("lat"))

@@ -57,6 +57,7 @@ def read(
             if inside[name] not in raw:
                 continue
             array = _axes(raw, raw[inside[name]], path, level)
+            declared = _declared(raw.variables[inside[name]])
             shown = f"{path}: `{inside[name]}`"
             found += _units.assumed(
                 _units.check(array.attrs.get("units"), wanted["units"], shown, assume_units), path, name
@@ -67,11 +68,11 @@ def read(
                 if not taken.any():
                     continue
                 array = array.isel(time=_positions(taken), missing_dims="ignore")
-                pieces.append(_piece(array, times[-1][taken], path, name, fill, trouble, found.append))
+                pieces.append(_piece(array, times[-1][taken], declared, path, name, fill, trouble, found.append))
                 continue
             if "span" in selection:
                 raise UserError(f"{path}: must have a coordinate `time`, but has {', '.join(map(str, raw.coords))}.")
-            pieces.append(_piece(array, None, path, name, fill, trouble, found.append))
+            pieces.append(_piece(array, None, declared, path, name, fill, trouble, found.append))
         if not (pieces or times):
             raise _absent(paths[0], inside[name], list(opened.values()))
         if not pieces:
@@ -196,13 +197,17 @@ def _positions(chosen: np.ndarray) -> slice | np.ndarray:
 def _piece(
     array: xr.DataArray,
     times: np.ndarray | None,
+    declared: tuple[float, float],
     path: Path,
     name: str,
     fill: Sequence[float],
     trouble: Trouble,
     report: Callable[[Finding], None],
 ) -> Piece:
-    """times : those of the steps, which may be a single one that is no axis of the array"""
+    """times : those of the steps, which may be a single one that is no axis of the array
+
+    declared : the least and the largest value that the file calls valid
+    """
     held = [axis for axis in DIMS if axis in array.dims]
     axes = {axis: array[axis].values for axis in held}
     if times is not None:
@@ -213,7 +218,7 @@ def _piece(
                 "sort the file and remove double steps."
             )
     turned = [array.dims.index(axis) for axis in held]
-    (low, high), steps = _declared(array), len(times) if "time" in held and times is not None else 1
+    (low, high), steps = declared, len(times) if "time" in held and times is not None else 1
     size = max(1, int(BLOCK * steps / (array.size * array.dtype.itemsize)))
 
     def blocks() -> Iterator[tuple[Any, np.ndarray]]:
@@ -237,12 +242,12 @@ def _piece(
     return Piece(path, axes, blocks, kept)
 
 
-def _declared(array: xr.DataArray) -> tuple[float, float]:
+def _declared(variable: xr.Variable) -> tuple[float, float]:
     """The range outside which the file says that values are missing, unpacked, and wider by half a step.
 
     source : NetCDF Users Guide, appendix A, valid_range: in the type of the packed data if there is packing
     """
-    attributes, packing = array.attrs, array.encoding
+    attributes, packing = variable.attrs, variable.encoding
     try:
         both = np.asarray(attributes.get("valid_range", (np.nan, np.nan)), "float64").ravel()
         ends = np.array([attributes.get("valid_min", both[0]), attributes.get("valid_max", both[-1])], "float64")
@@ -254,7 +259,7 @@ def _declared(array: xr.DataArray) -> tuple[float, float]:
         return -np.inf, np.inf
     packed = "scale_factor" in packing or "add_offset" in packing
     if packed and said.dtype.kind in "iu":
-        ends = np.sort(ends * scale + offset)
+        ends = (ends if scale > 0 else ends[::-1]) * scale + offset
     step = abs(scale) if packed else 0.0
     slack = 0.5 * step + 1e-6 * np.abs(ends)
     low, high = ends - [slack[0], -slack[1]]

@@ -34,7 +34,8 @@ def scan(path: Path, where: Mapping[str, Any]) -> list[Message]:
     """
     messages, end = [], 0
     for number, handle in enumerate(handles(path)):
-        begin, length = eccodes.codes_get_message_offset(handle), eccodes.codes_get(handle, "totalLength")
+        begin = eccodes.codes_get_message_offset(handle)
+        length = _length(path, begin, handle)
         if begin > end:
             _check_between(path, end, begin)
         end = max(end, begin + length)
@@ -46,6 +47,15 @@ def scan(path: Path, where: Mapping[str, Any]) -> list[Message]:
         raise UserError(f"{path}: must be a GRIB file, but has no message. Fetch it again, or mend `source`.")
     _check_between(path, end, size)
     return messages
+
+
+def _length(path: Path, begin: int, handle: Any) -> int:
+    """Bytes of a message in its file: of one with several fields, ecCodes tells that of a message for one alone."""
+    if eccodes.codes_get(handle, "edition", int) != 2:
+        return eccodes.codes_get(handle, "totalLength", int)
+    with path.open("rb") as file:
+        file.seek(begin + 8)
+        return int.from_bytes(file.read(8), "big")
 
 
 def _check_between(path: Path, begin: int, end: int) -> None:

@@ -17,7 +17,7 @@ WHY = {
     "P": "a palette: its values are names of colours", "PA": "a palette: its values are names of colours",
     "RGBA": "an alpha channel", "LA": "an alpha channel", "1": "one bit a pixel", "CMYK": "inks", "YCbCr": "luma",
 }  # fmt: skip
-PIXELS = 178_956_970  # Pillow's own limit: a small file can promise more than memory holds
+PIXELS = 178_956_970  # beyond which Pillow too refuses: a small file can promise more than memory holds
 BITS, PHOTOMETRIC, FORMAT = 258, 262, 339  # tags of TIFF
 
 

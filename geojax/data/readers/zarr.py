@@ -1,12 +1,16 @@
 """Zarr v2 and v3 stores on disk with CF conventions, of others or of geojax itself."""
 
+import warnings
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 import zarr
+from zarr.errors import ZarrUserWarning
 
 from geojax import store
 from geojax.data.quality import Finding
@@ -35,12 +39,15 @@ def read(
     options = {"level": level, "fill": fill, "calendar": calendar, "assume_units": assume_units}
     inside = [wanted.get("name") or name for name, wanted in variables.items()]
     found: list[Finding] = []
-    with ExitStack() as stack:
+    with warnings.catch_warnings(), ExitStack() as stack:
         opened = {}
         for path in files.values():
             _check_manifest(path)
             with _trouble(path):
-                found += _absent_chunks(path, group, inside)
+                warnings.simplefilter(
+                    "ignore", ZarrUserWarning
+                )  # of what is no array: if it should be, it is missed below
+                found += _check_chunks(path, group, inside)
                 opened[path] = stack.enter_context(
                     xr.open_zarr(path, group=group or None, consolidated=False, chunks=None, decode_timedelta=False)
                 )
@@ -59,14 +66,18 @@ def _check_manifest(path: Path) -> None:
         raise UserError(f"{differing[0]}, as {manifest} tells{more}. Rebuild the store, or fetch it again.")
 
 
-def _absent_chunks(path: Path, group: str, inside: Sequence[str]) -> list[Finding]:
+def _check_chunks(path: Path, group: str, inside: Sequence[str]) -> list[Finding]:
     """Chunks that are not there: a chunk of fill values alone need not be written, so one that was lost looks alike.
 
     raises UserError : a chunk of a coordinate is absent
+    raises EOFError : a chunk is cut short
     """
     root = zarr.open_group(path, mode="r", path=group, use_consolidated=False)
     found = []
     for name, array in root.arrays():
+        if name in inside or array.ndim == 1:
+            in_blosc = array.shards is None and any("blosc" in str(codec).lower() for codec in array.compressors)
+            _check_length(path / group / name, in_blosc)
         written, whole = array.nchunks_initialized, array.nchunks
         if written >= whole or array.ndim == 0:
             continue
@@ -78,11 +89,26 @@ def _absent_chunks(path: Path, group: str, inside: Sequence[str]) -> list[Findin
     return found
 
 
+def _check_length(folder: Path, in_blosc: bool) -> None:
+    """Refuse what is passed over in silence: a shard without a byte, and in Blosc a chunk shorter than its header says.
+
+    raises EOFError : a chunk is cut short
+    source : C-Blosc, README_HEADER.rst: the compressed size stands in bytes 12 to 15
+    """
+    for chunk in folder.rglob("*"):
+        if chunk.is_file() and chunk.name[0] not in ".z":
+            with chunk.open("rb") as file:
+                begin = file.read(16)
+            promised = int.from_bytes(begin[12:], "little") if in_blosc else chunk.stat().st_size
+            if not begin or promised != chunk.stat().st_size:
+                raise EOFError(f"chunk {chunk} must have {promised or 'some'} bytes, but has {chunk.stat().st_size}")
+
+
 @contextmanager
 def _trouble(path: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, TypeError, zlib.error, LZMAError) as error:
         raise UserError(
             f"{path}: must be a Zarr store that can be read to its end, but is not ({' '.join(str(error).split())}). "
             "Fetch it again."
