@@ -57,8 +57,11 @@ def test_a_stage_of_preparation_depends_on_its_own_module_and_the_store_alone(pa
         return {module for module, stages in reaching.items() if stage in stages}
 
     assert modules("fit_scaling") == modules("normalize_part") == {"store.py", "data/scaling.py"}
-    readers = {f"data/readers/{name}.py" for name in ("__init__", "netcdf", "_classic")}
-    assert modules("ingest_part") == {"store.py", "config.py", "data/parts.py", *readers}
+    readers = {
+        f"data/readers/{name}.py"
+        for name in ("__init__", "netcdf", "_axes", "_cf", "_classic", "_grid", "_units", "_values")
+    }
+    assert modules("ingest_part") == {"store.py", "config.py", "data/parts.py", "data/quality.py", *readers}
 
 
 @pytest.mark.parametrize("module", ["log", "errors", "messages"])

@@ -363,9 +363,10 @@ def test_a_span_takes_its_first_instant_and_leaves_its_end(tmp_path):
     assert [str(t)[:10] for t in found["time"].values] == ["1991-03-01", "1991-04-01"]
 
 
-def test_stations_of_a_field_are_refused(tmp_path):
-    with pytest.raises(UserError, match="which have no stations"):
-        netcdf.read({"file": saved(tmp_path, fields())}, {"stations": {"1001"}}, SST)
+@pytest.mark.parametrize("selection", [{"stations": {"1001"}}, {"year": 1991}])
+def test_what_a_field_cannot_be_selected_by_is_refused_rather_than_passed_over(tmp_path, selection):
+    with pytest.raises(UserError, match=f"which have no {next(iter(selection))} to choose by"):
+        netcdf.read({"file": saved(tmp_path, fields())}, selection, SST)
 
 
 def test_of_the_values_only_the_selection_is_read(tmp_path, monkeypatch):

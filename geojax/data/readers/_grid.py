@@ -1,4 +1,4 @@
-"""Fields on time, depth, lat and lon: pieces of several files put together, and what is wrong with their values."""
+"""Fields on time, depth, lat and lon, put together from pieces that follow one another."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from geojax.data.quality import FILLS, Finding
-from geojax.data.readers import cf_attributes
+from geojax.data.quality import Finding
+from geojax.data.readers import _values, cf_attributes
 from geojax.errors import UserError
 
 DIMS = ("time", "depth", "lat", "lon")
@@ -19,11 +19,6 @@ ATTRIBUTES = {
     "lat": {"standard_name": "latitude", "units": "degrees_north"},
     "lon": {"standard_name": "longitude", "units": "degrees_east"},
 }
-LARGEST = float(np.finfo("float32").max)
-ALWAYS = np.array([*FILLS, LARGEST, -LARGEST, -(2.0**63)], "float32")  # stand for none wherever they appear
-ALONE = np.array(
-    [-99, -999, -9999, -99999, -999.9, -9999.9, -32767, -32768, 999, 9999, 99999, 32767, 65535], "float32"
-)  # do so where no other value is near them
 
 
 @dataclass(frozen=True)
@@ -43,10 +38,10 @@ class Piece:
 def check_selection(selection: Mapping[str, Any], reader: str, timed: bool = True) -> None:
     """Refuse a selection that has no meaning for fields.
 
-    raises UserError : stations are selected, or a span of time where the format knows no time
+    raises UserError : stations or anything else but a span is selected, or a span where the format knows no time
     """
-    if "stations" in selection:
-        raise UserError(f"parts: by: station: `{reader}` reads fields, which have no stations; take another `by`.")
+    if strange := ", ".join(sorted(set(selection) - {"span"})):
+        raise UserError(f"parts: by: `{reader}` reads fields, which have no {strange} to choose by; take another `by`.")
     if "span" in selection and not timed:
         raise UserError(f"parts: by: `{reader}` knows no times, so its parts must be files; take `by: file`.")
 
@@ -91,12 +86,12 @@ def join(
         end = begin + len(piece.axes.get("time", ()))
         own = slice(begin, end) if "time" in axes else ...
         for where, block in piece.blocks():
-            if values.dtype == "float32" and not _is_exact(block):
+            if values.dtype == "float32" and not _values.is_exact(block):
                 values = values.astype("float64")
             with np.errstate(over="ignore"):  # becomes infinite, which is found below
                 values[own][where] = block[..., order, :]
-        check_range(values[own], piece.path, name, wanted.get("valid_range"))
-        for finding in inspect(values[own], str(piece.path), name):
+        _values.check_range(values[own], piece.path, name, wanted.get("valid_range"))
+        for finding in _values.inspect(values[own], str(piece.path), name):
             report(finding)
         begin = end
     coords = {axis: (axis, points, ATTRIBUTES.get(axis, pieces[0].depth)) for axis, points in axes.items()}
@@ -124,67 +119,6 @@ def gather(arrays: Mapping[str, xr.DataArray], files: Sequence[Path], found: Seq
     return xr.Dataset(dict(arrays), attrs={"quality": [finding.plain() for finding in found]})
 
 
-def is_one_of(values: np.ndarray, fill: Sequence[float]) -> np.ndarray:
-    """Where a value is a fill value, as far as float32 can tell."""
-    found = np.zeros(values.shape, bool)
-    for value in fill:
-        found |= np.abs(values - value) <= 1e-6 * abs(value)
-    return found
-
-
-def as_float(values: np.ndarray, absent: np.ndarray) -> np.ndarray:
-    """float32, or float64 where that does not hold every whole number; NaN where absent."""
-    with np.errstate(over="ignore"):  # becomes infinite, which `inspect` finds
-        floats = values.astype("float32" if _is_exact(values) else "float64")
-    floats[absent] = np.nan
-    return floats
-
-
-def check_range(values: np.ndarray, path: Path, name: str, valid: Sequence[float] | None) -> None:
-    """Refuse values outside the valid range; NaN is none.
-
-    raises UserError : it counts them
-    """
-    if valid and (outside := int(((values < valid[0]) | (values > valid[1])).sum())):
-        low, high = float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))
-        raise UserError(
-            f"{path}: `{name}` must lie in {valid[0]} … {valid[1]}, but {outside} values do not "
-            f"(smallest {low}, largest {high}). Is a fill value undeclared?"
-        )
-
-
-def inspect(values: np.ndarray, file: str, name: str) -> list[Finding]:
-    """What is wrong with the values of a field, NaN for none: none at all, infinite, or fill values undeclared."""
-    low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
-    if np.isnan(low):
-        return [Finding("empty", file, name, 1, "the first value", "no value at all")]
-    found = []
-    for extreme in dict.fromkeys((low, high)):
-        if np.isinf(extreme):
-            found.append(("infinite", extreme, f"values are {extreme:g}"))
-        elif np.float32(extreme) in ALWAYS or (np.float32(extreme) in ALONE and _is_alone(values, extreme, low, high)):
-            found.append(
-                ("fill", extreme, f"values are {extreme:g}, which stands for none; `reader: options: fill` may say so")
-            )
-    findings = []
-    for kind, extreme, words in found:
-        there = values == extreme
-        first = tuple(int(i) for i in np.unravel_index(int(there.argmax()), there.shape))
-        findings.append(Finding(kind, file, name, int(there.sum()), f"index {first}", f"{int(there.sum())} {words}"))
-    return findings
-
-
-def _is_alone(values: np.ndarray, extreme: Any, low: Any, high: Any) -> bool:
-    """Whether all other values lie closer together than the nearest of them to the extreme."""
-    others = values != extreme
-    rest = [
-        np.fmin.reduce(values, axis=None, where=others, initial=np.inf),
-        np.fmax.reduce(values, axis=None, where=others, initial=-np.inf),
-    ]
-    distance = rest[0] - low if extreme == low else high - rest[1]
-    return bool(distance > rest[1] - rest[0])  # with no others: inf > -inf
-
-
 def _in_order(name: str, pieces: Sequence[Piece]) -> list[Piece]:
     first, *others = pieces
     for other in others:
@@ -210,13 +144,6 @@ def _in_order(name: str, pieces: Sequence[Piece]) -> list[Piece]:
                 "Remove what is told twice."
             )
     return ordered
-
-
-def _is_exact(block: np.ndarray) -> bool:
-    """Whether float32 holds every whole number of the block; of fractions it is taken to hold enough."""
-    if block.dtype.kind not in "iu" or block.dtype.itemsize <= 2:
-        return True
-    return bool((np.abs(block.astype("float64")) <= 2**24).all() or (block.astype("float32") == block).all())
 
 
 def _ends(axis: np.ndarray | None) -> str:

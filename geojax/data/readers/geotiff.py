@@ -11,7 +11,7 @@ import xarray as xr
 from rasterio.errors import RasterioError
 
 from geojax.data.quality import Finding
-from geojax.data.readers import _grid, _units, cf_attributes, only
+from geojax.data.readers import _grid, _units, _values, cf_attributes, only
 from geojax.errors import UserError
 
 # What lies beside a file (.aux.xml, .tfw, .msk, .ovr) is not read: no digest would cover it.
@@ -46,7 +46,7 @@ def read(
         dims, coords = _coordinates(raw, path)
         arrays = {
             name: xr.DataArray(
-                _values(raw, path, name, wanted, fill, assume_units, found), coords, dims, attrs=cf_attributes(wanted)
+                _stored(raw, path, name, wanted, fill, assume_units, found), coords, dims, attrs=cf_attributes(wanted)
             )
             for name, wanted in variables.items()
         }
@@ -92,7 +92,7 @@ def _coordinates(raw: Any, path: Path) -> tuple[tuple[str, str], dict[str, Any]]
     return ("y", "x"), {"y": ("y", y[::-1], named["y"]), "x": ("x", x, named["x"])}
 
 
-def _values(
+def _stored(
     raw: Any, path: Path, name: str, wanted: Mapping[str, Any], fill: Sequence[float], assume: bool,
     found: list[Finding],
 ) -> np.ndarray:  # fmt: skip
@@ -103,11 +103,11 @@ def _values(
     if stored.dtype.kind not in "iuf":
         raise UserError(f"{path}: band {band} must hold real numbers, but holds {stored.dtype}. Take its amplitude.")
     scale, offset = raw.scales[band - 1], raw.offsets[band - 1]
-    absent = np.ma.getmaskarray(stored) | _grid.is_one_of(stored.data, fill)
+    absent = np.ma.getmaskarray(stored) | _values.is_one_of(stored.data, fill)
     values = stored.data if (scale, offset) == (1.0, 0.0) else stored.data * scale + offset
-    values = _grid.as_float(values, absent)[::-1]
-    _grid.check_range(values, path, name, wanted.get("valid_range"))
-    found += _grid.inspect(values, str(path), name)
+    values = _values.as_float(values, absent)[::-1]
+    _values.check_range(values, path, name, wanted.get("valid_range"))
+    found += _values.inspect(values, str(path), name)
     return values
 
 

@@ -8,7 +8,7 @@ import eccodes
 import numpy as np
 import xarray as xr
 
-from geojax.data.readers import _grid, _units
+from geojax.data.readers import _grid, _units, _values
 from geojax.data.readers._grib import Message, handles, scan, trouble
 from geojax.data.readers._grid import Piece
 from geojax.errors import UserError
@@ -109,16 +109,16 @@ def _piece(name: str, taken: Sequence[Message], fill: Sequence[float]) -> Piece:
                 if (path, number) in wanted:
                     place = wanted[path, number]
                     with trouble(path, number):
-                        yield place if deep else place[0], _values(handle, fill).reshape(shape[0]).transpose(shape[1])
+                        yield place if deep else place[0], _decoded(handle, fill).reshape(shape[0]).transpose(shape[1])
 
     kind = taken[0].level_type
     return Piece(taken[0].path, axes, blocks, LEVELS.get(kind, {"long_name": f"level of type {kind}"}))
 
 
-def _values(handle: Any, fill: Sequence[float]) -> np.ndarray:
+def _decoded(handle: Any, fill: Sequence[float]) -> np.ndarray:
     eccodes.codes_set(handle, "missingValue", NONE)
     values = eccodes.codes_get_values(handle)
-    return np.where((values == NONE) | _grid.is_one_of(values, fill), np.nan, values)
+    return np.where((values == NONE) | _values.is_one_of(values, fill), np.nan, values)
 
 
 def _coordinates(message: Message) -> tuple[np.ndarray, np.ndarray, tuple[tuple[int, int], tuple[int, int]]]:

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from PIL import Image
 
-from geojax.data.readers import _grid, _pnm, cf_attributes, only
+from geojax.data.readers import _grid, _pnm, _values, cf_attributes, only
 from geojax.errors import UserError
 
 MODES = {"L": 1, "I;16": 1, "I;16B": 1, "I;16L": 1, "I": 1, "F": 1, "RGB": 3}
@@ -52,9 +52,9 @@ def read(
             f"{path}: must be a PGM, PPM, PNG, TIFF or JPEG picture that can be read to its end, but is not ({error}). "
             "It may be truncated: fetch it again."
         ) from error
-    values = _grid.as_float(stored, np.zeros(stored.shape, bool))
-    _grid.check_range(values, path, name, wanted.get("valid_range"))
-    found = _grid.inspect(values, str(path), name) if values.dtype.kind == "f" and stored.dtype.kind == "f" else []
+    values = _values.as_float(stored, np.zeros(stored.shape, bool))
+    _values.check_range(values, path, name, wanted.get("valid_range"))
+    found = _values.inspect(values, str(path), name) if values.dtype.kind == "f" and stored.dtype.kind == "f" else []
     coords: dict[str, Any] = {
         axis: (axis, *_axis(count, pixel_size_m, start, axis))
         for axis, count, start in zip("yx", values.shape[:2], origin, strict=True)
