@@ -159,7 +159,10 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 
 def digest(path: str | Path) -> str:
-    """SHA-256 of a file."""
+    """SHA-256 of a file; of a folder, such as a raw Zarr store, that of the names and digests of its files."""
+    path = Path(path)
+    if path.is_dir():
+        return digest_of({name: digest(path / name) for name in _sizes(path)})
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -39,6 +39,12 @@ class Plan:
         lot = raw.lot(self.datasets[wildcards.dataset], wildcards.part)
         return [f"data/{wildcards.dataset}/raw/{lot}.manifest.json"]
 
+    def state_of_raw(self, wildcards: Any) -> str:
+        """Digest of names, sizes and times inside raw folders, such as Zarr stores; Snakemake sees their outside."""
+        folders = [Path(path) for path in self.raw_of_part(wildcards) if path.endswith(".zarr")]
+        files = sorted(file for folder in folders for file in folder.rglob("*") if file.is_file())
+        return _digest([(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]) if files else ""
+
     def shared_of_part(self, wildcards: Any) -> list[str]:
         """One's own files that every part needs, such as the stations' responses."""
         return list(self.shared_names(wildcards).values())

@@ -29,6 +29,7 @@ rule ingest_part:
         reader=PLAN.dataset_section("reader"),
         quality=PLAN.dataset_section("quality"),
         names=PLAN.shared_names,
+        state=PLAN.state_of_raw,
         code=PLAN.code("ingest_part"),
     script:
         "../scripts/ingest_part.py"

@@ -158,7 +158,7 @@ def test_a_crooked_log_is_refused_in_words(tmp_path, old, new, words):
         (" 1669.875", " 1670.125", ("order", 1)),
         (ROWS.splitlines(keepends=True)[3], "", ("gap", 1)),
         ("1670.000 : START", "1680.000 : START", ("warning", 1)),
-        ("RHOB.K/M3", "RHOB.    ", ("warning", 1)),
+        ("RHOB.K/M3", "RHOB.    ", ("metadata", 1)),
         (" NULL.             -999.25 : NULL\n", "", ("warning", 1)),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT
 
 from geojax import code, workflow
+from geojax.data import readers
 from geojax.errors import UserError
 
 
@@ -64,13 +65,12 @@ def test_what_merely_lies_among_the_models_is_no_model(configure, run):
 
 
 def test_an_unknown_reader_is_answered_with_those_there_are(configure, dataset):
-    dataset["reader"]["name"] = "grib"
+    dataset["reader"]["name"] = "grid"
 
     told = refusal(configure)
 
-    assert (
-        told == "datasets/fields.yaml: reader: name: there is no `grib`. There are: netcdf, pickled_stream, waveforms."
-    )
+    there = ", ".join(readers.names())
+    assert told == f"datasets/fields.yaml: reader: name: there is no `grid`. There are: {there}."
 
 
 def test_an_unknown_dataset_is_answered_with_those_there_are(configure, run):

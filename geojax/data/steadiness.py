@@ -41,6 +41,10 @@ def steady(files: Mapping[str, Path], told: Mapping[str, str] | None = None) -> 
             check(name, path)
 
 
-def _state(path: Path) -> tuple[int, int, int, int]:
+def _state(path: Path) -> tuple[int, ...]:
+    """What changes with the content: size, time, identity; of a folder, those of all its files."""
+    if path.is_dir():
+        every = [_state(file) for file in sorted(path.rglob("*")) if file.is_file()]
+        return sum(one[0] for one in every), max((one[1] for one in every), default=0), hash(tuple(every))
     found = os.stat(path)
     return found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev

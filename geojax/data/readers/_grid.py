@@ -1,137 +1,157 @@
-"""Rows of a table become a dataset on the dimensions of their key."""
+"""Fields on time, depth, lat and lon, put together from pieces that follow one another."""
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from geojax.data.quality import Finding
-from geojax.data.readers import cf_attributes
-from geojax.data.readers._columns import Data, Plan
-from geojax.data.readers._fills import fills
+from geojax.data.readers import _values, cf_attributes
 from geojax.errors import UserError
 
-SPARSE = 100  # cells of a grid for each row; beyond, the times of its stations are not the same
-KNOWN = {
+DIMS = ("time", "depth", "lat", "lon")
+ATTRIBUTES = {
     "time": {"standard_name": "time"},
-    "station": {"long_name": "station"},
-    "well": {"long_name": "well"},
+    "lat": {"standard_name": "latitude", "units": "degrees_north"},
+    "lon": {"standard_name": "longitude", "units": "degrees_east"},
 }
 
 
-def arrange(plan: Plan, data: Data, found: list[Finding]) -> xr.Dataset:
-    """The dataset; what is found of values and grid is appended to `found`.
+@dataclass(frozen=True)
+class Piece:
+    """What one file holds of a variable; its values are read when they are asked for.
 
-    raises UserError : a key stands twice or lacks a value; the grid would be almost empty
+    axes : the coordinates of each axis, in the order of DIMS; time as datetime64[ns], increasing
+    blocks : where each block stands in (time, depth, lat, lon), those that there are, and its values, NaN for none
     """
-    for name, wanted in plan.numbers.items():
-        for value, count, first in fills(data.values[name]):
-            words = f"{count} values are {value:g}, which by custom stands for none. Is it missing from `missing`?"
-            path = str(data.paths[data.files[first]])
-            found.append(Finding("fill", path, wanted.get("name") or name, count, _place(data, first), words))
-    codes, labels = _keys(plan, data)
-    if plan.rows or len(plan.index) == 1:
-        return _listed(plan, data)
-    shape = tuple(len(labels[name]) for name in plan.index)
-    cells, rows = int(np.prod(shape, dtype="float64")), len(data.places)
-    if cells > SPARSE * rows + 1_000_000:
-        raise UserError(
-            f"{data.shown}: rows must fill their grid of {' × '.join(plan.index)}, but {rows} rows stand on {cells} "
-            "cells. Give `reader: options: rows: sample` instead, which keeps them a list."
-        )
-    if cells > rows:
-        empty = tuple(np.argwhere(~_filled(codes, shape))[0])
-        first = ", ".join(str(labels[name][i]) for name, i in zip(plan.index, empty, strict=True))
-        words = f"{cells - rows} of {cells} cells of {' × '.join(plan.index)} have no row"
-        found.append(Finding("gap", data.shown, "all", cells - rows, first, words))
-    return _gridded(plan, data, codes, labels, shape)
+
+    path: Path
+    axes: dict[str, np.ndarray]
+    blocks: Callable[[], Iterator[tuple[Any, np.ndarray]]]
+    depth: dict[str, Any] = field(default_factory=dict)  # attributes of the vertical axis
 
 
-def _place(data: Data, row: int) -> str:
-    return f"{data.word} {data.places[row]}"
+def check_selection(selection: Mapping[str, Any], reader: str, timed: bool = True) -> None:
+    """Refuse a selection that has no meaning for fields.
+
+    raises UserError : stations or anything else but a span is selected, or a span where the format knows no time
+    """
+    if strange := ", ".join(sorted(set(selection) - {"span"})):
+        raise UserError(f"parts: by: `{reader}` reads fields, which have no {strange} to choose by; take another `by`.")
+    if "span" in selection and not timed:
+        raise UserError(f"parts: by: `{reader}` knows no times, so its parts must be files; take `by: file`.")
 
 
-def _keys(plan: Plan, data: Data) -> tuple[tuple[np.ndarray, ...], dict[str, np.ndarray]]:
-    """For each key its code in every row, and its labels, ascending."""
-    codes, labels = [], {}
-    for name in plan.index:
-        values = data.values[name]
-        lacking = values == "" if values.dtype.kind == "U" else values != values
-        if lacking.any():
+def within(times: np.ndarray, selection: Mapping[str, Any]) -> np.ndarray:
+    """Which of the times belong to the part: from the first instant of the span, up to but without its end."""
+    first, end = (np.datetime64(moment, "ns") for moment in selection.get("span", ("NaT", "NaT")))
+    return (times >= first) & (times < end) if "span" in selection else np.ones(times.shape, bool)
+
+
+def nothing(files: Sequence[Path], selection: Mapping[str, Any], times: np.ndarray) -> UserError:
+    """That no time step belongs to the part."""
+    first, end = selection["span"]
+    shown = ", ".join(str(path) for path in files[:3])
+    return UserError(
+        f"{shown}: must hold time steps from {first} to before {end}, but runs from {_day(times.min())} "
+        f"to {_day(times.max())}. "
+        "Correct the first and last of `parts`, or bring a longer file."
+    )
+
+
+def join(
+    name: str, pieces: Sequence[Piece], wanted: Mapping[str, Any], report: Callable[[Finding], None]
+) -> xr.DataArray:
+    """One variable from pieces that follow one another in time.
+
+    returns : (time, depth, lat, lon), those that there are, latitudes ascending; float32, or float64 where that
+        does not hold every whole number; NaN for none
+    raises UserError : grids differ, times overlap, or values lie outside the valid range
+    """
+    pieces = _in_order(name, pieces)
+    axes = dict(pieces[0].axes)
+    if "time" in axes:
+        axes["time"] = np.concatenate([piece.axes["time"] for piece in pieces])
+    order = np.argsort(axes["lat"], kind="stable")
+    if (np.diff(axes["lat"]) < 0).all():
+        order = slice(None, None, -1)  # a view, no copy
+    axes["lat"] = axes["lat"][order]
+    values = np.empty([len(axis) for axis in axes.values()], "float32")
+    begin = 0
+    for piece in pieces:
+        end = begin + len(piece.axes.get("time", ()))
+        own = slice(begin, end) if "time" in axes else ...
+        for where, block in piece.blocks():
+            if values.dtype == "float32" and not _values.is_exact(block):
+                values = values.astype("float64")
+            with np.errstate(over="ignore"):  # becomes infinite, which is found below
+                values[own][where] = block[..., order, :]
+        _values.check_range(values[own], piece.path, name, wanted.get("valid_range"))
+        for finding in _values.inspect(values[own], str(piece.path), name):
+            report(finding)
+        begin = end
+    coords = {axis: (axis, points, ATTRIBUTES.get(axis, pieces[0].depth)) for axis, points in axes.items()}
+    return xr.DataArray(values, coords, list(axes), name=name, attrs=cf_attributes(wanted))
+
+
+def gather(arrays: Mapping[str, xr.DataArray], files: Sequence[Path], found: Sequence[Finding]) -> xr.Dataset:
+    """All variables of a part, on the same axes.
+
+    raises UserError : they are not, so that joining them would leave holes
+    """
+    (first, reference), *others = arrays.items()
+    for name, array in others:
+        for axis in DIMS:
+            if (
+                axis in array.dims
+                and axis in reference.dims
+                and not array.indexes[axis].equals(reference.indexes[axis])
+            ):
+                raise UserError(
+                    f"{', '.join(map(str, files[:3]))}: `{first}` and `{name}` must lie on the same {axis}, but have "
+                    f"{_ends(reference[axis].values)} and {_ends(array[axis].values)}. Bring the missing file, or read "
+                    "them as datasets of their own."
+                )
+    return xr.Dataset(dict(arrays), attrs={"quality": [finding.plain() for finding in found]})
+
+
+def _in_order(name: str, pieces: Sequence[Piece]) -> list[Piece]:
+    first, *others = pieces
+    for other in others:
+        for axis in DIMS:
+            one, two = first.axes.get(axis), other.axes.get(axis)
+            same = one is two if one is None or two is None else axis == "time" or np.array_equal(one, two)
+            if not same:
+                raise UserError(
+                    f"{other.path}: `{name}` must lie on the same {axis} as in {first.path}, {_ends(one)}, but has "
+                    f"{_ends(two)}. Only files of one grid form a part."
+                )
+        if "time" not in first.axes:
             raise UserError(
-                f"{data.place(int(lacking.argmax()))}: `{name}` must have a value, as it is a key of the row, "
-                "but has none. Complete the row, or take it out."
+                f"{other.path}: `{name}` must stand in one file of a part, as it has no time, but stands in "
+                f"{first.path} too. Let `{{part}}` in `source: pattern` tell them apart."
             )
-        labels[name], inverse = np.unique(values, return_inverse=True)
-        codes.append(inverse)
-    if codes:
-        _check_unique(plan, data, np.asarray(np.ravel_multi_index(codes, [len(labels[name]) for name in plan.index])))
-    return tuple(codes), labels
-
-
-def _check_unique(plan: Plan, data: Data, keys: np.ndarray) -> None:
-    order = np.argsort(keys, kind="stable")
-    again = keys[order][1:] == keys[order][:-1]
-    if again.any():
-        at = int(again.argmax())
-        first, second = int(order[at]), int(order[at + 1])
-        key = ", ".join(f"{name} {data.values[name][first]}" for name in plan.index)
-        raise UserError(
-            f"{data.place(second)}: {key} must stand in one row, but already stands in {data.place(first)}; "
-            f"so do {int(again.sum())} rows in all. Take the copies out, or name more columns "
-            "in `reader: options: index`."
-        )
-
-
-def _listed(plan: Plan, data: Data) -> xr.Dataset:
-    """All names on one dimension, in the order of the file."""
-    dim = plan.rows or plan.index[0]
-    content = xr.Dataset({name: (dim, data.values[name], cf_attributes(w)) for name, w in plan.variables.items()})
-    others = [name for name in data.values if name not in plan.variables]
-    return content.assign_coords({name: (dim, data.values[name], _attributes(plan, name)) for name in others})
-
-
-def _gridded(
-    plan: Plan, data: Data, codes: tuple[np.ndarray, ...], labels: dict[str, np.ndarray], shape: tuple[int, ...]
-) -> xr.Dataset:
-    def spread(name: str) -> np.ndarray:
-        values = data.values[name]
-        if values.dtype.kind in "iM" and len(values) < np.prod(shape):
+    ordered = sorted(pieces, key=lambda piece: piece.axes["time"][0]) if others else list(pieces)
+    for earlier, later in pairwise(ordered):
+        if later.axes["time"][0] <= earlier.axes["time"][-1]:
             raise UserError(
-                f"{data.shown}: `{name}` must have a value in every cell of the grid, but some have no row."
+                f"{later.path}: times of `{name}` must follow those of {earlier.path}, which end at "
+                f"{_day(earlier.axes['time'][-1])}, but start at {_day(later.axes['time'][0])}. "
+                "Remove what is told twice."
             )
-        full = np.full(
-            shape, "" if values.dtype.kind == "U" else np.nan if values.dtype.kind == "f" else 0, values.dtype
-        )
-        full[codes] = values
-        return full
-
-    content = xr.Dataset({name: (plan.index, spread(name), cf_attributes(w)) for name, w in plan.variables.items()})
-    coordinates: dict[str, Any] = {name: (name, labels[name], _attributes(plan, name)) for name in plan.index}
-    for name in data.values:
-        if name in plan.variables or name in plan.index:
-            continue
-        for dim, code in zip(plan.index, codes, strict=True):
-            own = data.values[name][np.unique(code, return_index=True)[1]]
-            if _same(own[code], data.values[name]):
-                coordinates[name] = (dim, own, _attributes(plan, name))
-        coordinates.setdefault(name, (plan.index, None, _attributes(plan, name)))
-        if coordinates[name][1] is None:
-            coordinates[name] = (plan.index, spread(name), _attributes(plan, name))
-    return content.assign_coords(coordinates)
+    return ordered
 
 
-def _same(first: np.ndarray, second: np.ndarray) -> bool:
-    return bool(((first == second) | ((first != first) & (second != second))).all())
+def _ends(axis: np.ndarray | None) -> str:
+    if axis is None:
+        return "none"
+    first, last = (_day(end) if axis.dtype.kind == "M" else f"{end:g}" for end in (axis[0], axis[-1]))
+    return f"{len(axis)} from {first} to {last}"
 
 
-def _filled(codes: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> np.ndarray:
-    full = np.zeros(shape, bool)
-    full[codes] = True
-    return full
-
-
-def _attributes(plan: Plan, name: str) -> dict[str, str]:
-    if name in plan.coordinates:
-        return cf_attributes(plan.coordinates[name])
-    return KNOWN.get(name, {"long_name": name.replace("_", " ")})
+def _day(moment: np.datetime64) -> str:
+    return str(moment.astype("datetime64[s]"))

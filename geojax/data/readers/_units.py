@@ -1,10 +1,13 @@
-"""Units as files of each kind write them and as CF writes them: which two mean the same."""
+"""Whether two spellings name the same unit. Nothing is converted: kelvin is not degree Celsius."""
 
+import re
+from collections import Counter
 from pathlib import Path
 
 from geojax.data.quality import Finding
 from geojax.errors import UserError
 
+# Whole spellings of logs, observatories and tables; lower case, as they are compared.
 SAME = (
     ("m", "metre", "meter", "metres", "meters"),
     ("ft", "f", "feet", "foot"),
@@ -31,27 +34,58 @@ SAME = (
 )  # fmt: skip
 NAMES = {spelling.lower(): spellings[0] for spellings in SAME for spelling in spellings}
 
+# Bases of composed units, as GRIB and NetCDF write them.
+SPELLINGS = {
+    "K": ("kelvin", "kelvins", "degK", "deg_K", "degree_Kelvin", "degrees_Kelvin", "Kelvin"),
+    "degree_Celsius": ("degC", "deg_C", "degree_C", "degrees_C", "degrees_Celsius", "celsius", "Celsius", "°C"),
+    "m": ("meter", "meters", "metre", "metres"),
+    "s": ("second", "seconds", "sec"),
+    "kg": ("kilogram", "kilograms"),
+    "Pa": ("pascal", "pascals"),
+    "%": ("percent", "per_cent"),
+    "degree": ("degrees", "deg", "°"),
+}
+ONE = ("1", "dimensionless", "Dimensionless", "(0 - 1)", "Proportion", "Numeric")
+KNOWN = {name: unit for unit, names in SPELLINGS.items() for name in names}
+
 
 def same(told: str, declared: str) -> bool:
-    """Whether two spellings mean one unit; units that this module does not know must be spelled alike."""
-    return told == declared or _name(told) == _name(declared)
+    """Whether the units are the same but for spelling: m s-1, m/s, m s**-1 and meters second^-1 are."""
+    return told == declared or _name(told) == _name(declared) or _powers(told) == _powers(declared)
 
 
-def check(told: str, declared: str, path: Path, variable: str, found: list[Finding]) -> None:
+def check(told: str | None, declared: str, path: Path, variable: str, found: list[Finding]) -> None:
     """Compare the units that a file tells with the declared ones; where it tells none, say so in `found`.
 
     raises UserError : they differ
     """
-    if not told and _name(declared) != "1":
-        words = f"the file tells no units; those of the configuration, {declared}, are taken on trust"
-        found.append(Finding("warning", str(path), variable, 1, "header", words))
-    elif told and not same(told, declared):
+    if told is None or not told.strip():
+        if _name(declared) != "1":
+            words = f"the file tells no units; those of the configuration, {declared}, are taken on trust"
+            found.append(Finding("metadata", str(path), variable, 1, "its units", words))
+    elif not same(told, declared):
         raise UserError(
             f"{path}: `{variable}` must be in {declared!r}, but its units are {told!r}. "
-            "Correct `reader: variables: units`, or convert the file."
+            "Correct `reader: variables: units`, or the file."
         )
 
 
 def _name(units: str) -> str:
     bare = " ".join(units.strip().strip("[]()").split())
     return NAMES.get(bare.lower(), bare.lower())
+
+
+def _powers(units: str) -> dict[str, int] | str:
+    """Each base with its power; the text itself where that is not how it is built."""
+    if units.strip() in ONE:
+        return {}
+    plain = units.strip().replace("**", "").replace("^", "")
+    plain = re.sub(r"(?<=[\w%])[.*·](?=[A-Za-z])", " ", plain)
+    powers: Counter[str] = Counter()
+    for divided, token in re.findall(r"(/?)\s*([^\s/]+)", plain):
+        parts = re.fullmatch(r"([^\d\s+-]+)([+-]?\d+)?", token)
+        if parts is None and token != "1":
+            return units.strip()
+        if parts:
+            powers[KNOWN.get(parts[1], parts[1])] += int(parts[2] or 1) * (-1 if divided else 1)
+    return dict(powers)

@@ -33,7 +33,7 @@ from geojax.data.quality import Finding
 from geojax.data.readers import _cells, _times
 from geojax.data.readers._cells import Rows
 from geojax.data.readers._columns import Columns, Plan
-from geojax.data.readers._grid import arrange
+from geojax.data.readers._rows import arrange
 from geojax.data.readers._sqlite import sqlite_rows
 from geojax.data.readers._tables import Layout, csv_rows, form_of, parquet_rows
 from geojax.errors import UserError
