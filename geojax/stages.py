@@ -37,6 +37,7 @@ def ingest_part(
     from geojax.data import readers, survey
 
     files, digests = _raw_files([Path(path) for path in ([raw] if isinstance(raw, str) else raw)])
+    own = [] if selection else _own(raw, digests)
     for name, path in (names or {}).items():
         files, digests = files | {name: Path(path)}, digests | {name: store.digest(path)}
     try:
@@ -51,7 +52,7 @@ def ingest_part(
         logger.warning("part %s is set aside: %s", part, error)
         content, facts = xr.Dataset(attrs={"quarantined": str(error)}), {"quarantined": str(error)}
     content.attrs |= {"Conventions": "CF-1.12", "part": part}
-    store.write(content, zarr, raw=digests, **facts)
+    store.write(content, zarr, raw=digests, own=own, **facts)
     logger.info("part %s: %s", part, dict(content.sizes))
 
 
@@ -67,6 +68,12 @@ def _raw_files(raw: list[Path]) -> tuple[dict[str, Path], dict[str, str]]:
         return named, {name: store.digest(path) for name, path in named.items()}
     digests = store.read_json(raw[0])["files"]
     return {name: store.beside(raw[0], "") / name for name in digests}, digests
+
+
+def _own(raw: str | Paths, digests: Mapping[str, str]) -> list[str]:
+    """Names of the raw files that no other part may have: several fetched together may share one, as of responses."""
+    fetched = isinstance(raw, str) and raw.endswith(".manifest.json")
+    return [] if fetched and len(digests) > 1 else sorted(digests)
 
 
 def fit_scaling(parts: Paths, zarr: str, scaling: Section) -> None:
@@ -94,21 +101,24 @@ def index_examples(
     import pandas as pd
 
     from geojax import task as tasks
-    from geojax.data import splits
+    from geojax.data import audit, splits
 
     chosen = tasks.load(task)
     settings = tasks.settings_of(chosen, examples)
-    pieces = []
+    pieces, raw = [], {}
     for path in parts:
         with store.read(path) as part:
             pieces.append(chosen.index(part, settings).assign(part=part.attrs["part"]))
+            told = store.read_json(store.manifest_of(path))
+            raw[part.attrs["part"]] = {name: told["raw"][name] for name in told.get("own", [])}
     rows = chosen.expand(splits.assign(pd.concat(pieces, ignore_index=True), split), settings)
     rows.insert(0, "example", range(len(rows)))
-    if leaks := splits.audit(rows, split, reference):
-        raise UserError("the split leaks:\n  " + "\n  ".join(leaks) + "\nMend `split` or `scaling: reference`.")
-    store.write_table(rows, index)
+    checks = audit.examine(rows, split, reference, raw)
+    audit.refuse(checks)
+    store.write_table(rows.drop(columns="fingerprint", errors="ignore"), index)
     counts = rows["split"].value_counts().to_dict()
     content = {"digest": store.digest(index), "examples": counts, "groups": sorted(map(str, rows["group"].unique()))}
+    content["audit"] = audit.summary(checks)
     store.write_json(content, store.beside(Path(index).with_suffix(""), ".manifest.json"))
     logger.info("examples: %s; no leakage found", counts)
 
@@ -199,8 +209,11 @@ def evaluate_run(
     chosen = store.read_json(baselines)["chosen"]
     count = statistics["model"].sizes["group"]
     content = verdict.summarize(found, headline, run, problem.task.groups, count)
-    store.write_json(content | {"chosen": chosen, "examples": len(rows)}, scores)
+    content |= {"chosen": chosen, "examples": len(rows), "warning": resampling.doubt(statistics["model"])}
+    store.write_json(content, scores)
     logger.info("%s", content["verdict"])
+    if content["warning"]:
+        logger.warning("%s", content["warning"])
 
 
 def write_report(runs: Mapping[str, Section], page: str) -> None:
