@@ -42,6 +42,8 @@ def ingest_part(
     facts: Section
     given = [Path(path) for path in ([raw] if isinstance(raw, str) else raw)]
     files, told = _raw_files(given)
+    # Names of raw files that no other part may have; several fetched together may share one, as of responses.
+    own = [] if selection or (told and len(told) > 1) else sorted(files)
     files |= {name: Path(path) for name, path in (names or {}).items()}
     with steady(files, told) as digests:
         try:
@@ -55,7 +57,7 @@ def ingest_part(
             logger.warning("part %s is set aside: %s", part, error)
             content, facts = xr.Dataset(attrs={"quarantined": str(error)}), {"quarantined": str(error)}
     content.attrs |= {"Conventions": "CF-1.12", "part": part}
-    store.write(content, zarr, raw=digests, **facts)
+    store.write(content, zarr, raw=digests, own=own, **facts)
     logger.info("part %s: %s", part, dict(content.sizes))
 
 
@@ -98,24 +100,27 @@ def index_examples(
     import pandas as pd
 
     from geojax import task as tasks
-    from geojax.data import splits
+    from geojax.data import audit, splits
     from geojax.data.parts import stem
 
     chosen = tasks.load(task)
     settings = tasks.settings_of(chosen, examples)
-    pieces = []
+    pieces, raw = [], {}
     for path in store.usable(parts):
         with store.read(path) as part:
             pieces.append(chosen.index(part, settings).assign(part=part.attrs["part"]))
+            told = store.read_json(store.manifest_of(path))
+            raw[part.attrs["part"]] = {name: told["raw"][name] for name in told.get("own", [])}
     rows = chosen.expand(splits.assign(pd.concat(pieces, ignore_index=True), split), settings)
     rows.insert(0, "example", range(len(rows)))
     reasons = {stem(path): store.set_aside(path) for path in parts}
     aside = {part: reason for part, reason in reasons.items() if reason}
-    if leaks := splits.audit(rows, split, [part for part in reference if part not in aside]):
-        raise UserError("the split leaks:\n  " + "\n  ".join(leaks) + "\nMend `split` or `scaling: reference`.")
-    store.write_table(rows, index)
+    checks = audit.examine(rows, split, [part for part in reference if part not in aside], raw)
+    audit.refuse(checks)
+    store.write_table(rows.drop(columns="fingerprint", errors="ignore"), index)
     counts = rows["split"].value_counts().to_dict()
     content = {"digest": store.digest(index), "examples": counts, "groups": sorted(map(str, rows["group"].unique()))}
+    content["audit"] = audit.summary(checks)
     content |= {"set_aside": aside} if aside else {}
     store.write_json(content, store.beside(Path(index).with_suffix(""), ".manifest.json"))
     logger.info("examples: %s; no leakage found", counts)
@@ -207,8 +212,11 @@ def evaluate_run(
     chosen = store.read_json(baselines)["chosen"]
     count = statistics["model"].sizes["group"]
     content = verdict.summarize(found, headline, run, problem.task.groups, count)
-    store.write_json(content | {"chosen": chosen, "examples": len(rows)}, scores)
+    content |= {"chosen": chosen, "examples": len(rows), "warning": resampling.doubt(statistics["model"])}
+    store.write_json(content, scores)
     logger.info("%s", content["verdict"])
+    if content["warning"]:
+        logger.warning("%s", content["warning"])
 
 
 def write_report(runs: Mapping[str, Section], page: str) -> None:

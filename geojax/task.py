@@ -106,7 +106,10 @@ class Task(Generic[S]):
     groups: str  # what is resampled for the intervals, for instance "years"
 
     def index(self, part: xr.Dataset, settings: S) -> pd.DataFrame:
-        """One row for each example of a part before any split: position, group, time and the task's own."""
+        """One row for each example of a part before any split: position, group, time and the task's own.
+
+        For the audit also, where they apply: end, trace or station, content, fingerprint; see geojax.data.audit.
+        """
         raise NotImplementedError
 
     def expand(self, index: pd.DataFrame, settings: S) -> pd.DataFrame:

@@ -105,7 +105,7 @@ def test_a_key_unlike_any_known_is_answered_with_all_that_are_known(run, tmp_pat
 
 @pytest.mark.parametrize(
     ("section", "content", "key"),
-    [("split", GROUPS, "embargo_days"), ("source", ONES_OWN_FILES, "archive"), ("parts", {"by": "file"}, "first")],
+    [("source", ONES_OWN_FILES, "archive"), ("parts", {"by": "file"}, "first")],
 )
 def test_a_key_that_only_the_other_kind_of_a_section_knows_is_not_suggested(dataset, tmp_path, section, content, key):
     dataset[section] = content | {key: 1}
@@ -284,8 +284,8 @@ def test_any_text_is_read_or_refused_in_words_but_never_with_a_traceback(tmp_pat
 
 
 def test_the_known_keys_below_a_union_are_those_of_all_its_kinds_until_one_is_chosen():
-    assert known_keys(Dataset, ["split", "group"]) == ["by", "test", "train", "validation"]
-    assert {"by", "embargo_days", "train"} <= set(known_keys(Dataset, ["split"]))
+    assert known_keys(Dataset, ["parts", "station"]) == ["blocks", "by"]
+    assert {"by", "blocks", "first"} <= set(known_keys(Dataset, ["parts"]))
     assert known_keys(Run, ["training"]) == sorted(Training.model_fields)
 
 
@@ -297,3 +297,11 @@ def test_the_section_that_a_problem_lies_within_stands_first():
         Sizes.model_validate({"width": "wide"})
 
     assert explain("r.yaml", Sizes, caught.value, within="model").startswith("r.yaml: model: `width`: ")
+
+
+@pytest.mark.parametrize("least", [1.0, 0.3, -1])
+def test_near_duplicates_are_asked_for_by_a_correlation_below_one_or_not_at_all(least):
+    assert GroupSplit.model_validate(GROUPS).near_duplicates == 0.995
+    assert GroupSplit.model_validate(GROUPS | {"near_duplicates": None}).near_duplicates is None
+    with pytest.raises(ValidationError):
+        GroupSplit.model_validate(GROUPS | {"near_duplicates": least})

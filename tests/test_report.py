@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from urllib.parse import unquote
 
 import numpy as np
@@ -181,10 +182,22 @@ def test_counts_of_the_split_span_whole_parts():
 
 
 def test_the_page_claims_of_the_audit_only_what_it_checked():
-    index = pd.DataFrame({"part": ["1991"], "group": ["1991"]})
-    assert "digest" not in partition.audited(index, 0)
-    assert "digest" in partition.audited(index.assign(content="0"), None)
-    assert "More than 30 days lie" in partition.audited(index, 30)
+    told = {"passed": ["no group stands in two splits (9 groups)", "no raw file"], "not_looked_for": []}
+
+    assert partition.audited(told) == (
+        "The workflow's audit passed: no group stands in two splits (9 groups); no raw file."
+    )
+    assert partition.audited(told | {"not_looked_for": ["near-duplicates"]}).endswith(
+        "Not looked for: near-duplicates."
+    )
+
+
+def test_the_page_warns_where_too_few_groups_were_resampled():
+    section = made_section((-0.02, -0.03, -0.01))
+    doubted = replace(section, scores=section.scores | {"warning": "The intervals rest on 2 test groups"})
+
+    assert "The intervals rest on 2 test groups" in page.render([doubted])
+    assert "The intervals rest" not in page.render([section])
 
 
 def gap_outcome() -> Outcome:

@@ -251,3 +251,15 @@ def test_resampled_intervals_hold_the_score_between_them(rng):
 
     assert (table["low"] <= table["value"]).all()
     assert (table["value"] <= table["high"]).all()
+
+
+@pytest.mark.parametrize(
+    ("strata", "doubtful"),
+    [("aaaa", True), ("aaaaa", False), ("abcde", True), ("aabbcc", True), ("aaaabbb", False), ("a", True)],
+)
+def test_intervals_from_fewer_than_five_groups_that_can_vary_are_doubted(strata, doubtful):
+    sums = groups(np.arange(float(len(strata))))
+    by_stratum = sums.assign_coords(stratum=("group", list(strata)))
+
+    assert (resampling.doubt(by_stratum) is not None) == doubtful
+    assert (resampling.doubt(sums) is not None) == (len(strata) < 5)

@@ -50,7 +50,18 @@ class Scaling(Section):
         return self
 
 
-class TimeSplit(Section):
+class _Split(Section):
+    """What the audit asks of every split."""
+
+    near_duplicates: float | None = Field(
+        default=0.995,
+        gt=0.5,
+        lt=1,
+        description="correlation from which on two examples count as copies; null: do not ask",
+    )
+
+
+class TimeSplit(_Split):
     """Spans of time, both ends included; an open end takes whatever arrives later."""
 
     by: Literal["time"]
@@ -71,13 +82,14 @@ class TimeSplit(Section):
         return self
 
 
-class GroupSplit(Section):
+class GroupSplit(_Split):
     """Whole groups (blocks of stations, basins, wells) for each split."""
 
     by: Literal["group"]
     train: list[Name]
     validation: list[Name]
     test: list[Name]
+    embargo_days: int = Field(default=0, ge=0, description="shortest time between windows of one trace in two splits")
 
     @model_validator(mode="after")
     def disjoint(self) -> Self:

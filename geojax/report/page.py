@@ -94,7 +94,7 @@ def section(name: str, run: dict[str, Any], dataset: dict[str, Any], dataset_nam
         stages=flow.stages(name, dataset_name, names, partition_of.lots(configured)),
         split=partition.counts(index, spans),
         split_plate=plates.split(index, spans, dataset["split"]["by"]),
-        audited=partition.audited(index, dataset["split"].get("embargo_days")),
+        audited=partition.audited(store.read_json(own_index)["audit"]),
         learning=plates.learning(history),
         training=_trained(history, run["training"]),
         headline=tables.headline(table, task.headline, methods),

@@ -33,16 +33,14 @@ def counts(index: pd.DataFrame, spans: Spans) -> list[dict[str, str]]:
     return rows
 
 
-def audited(index: pd.DataFrame, embargo_days: int | None) -> str:
-    """What the audit of geojax.data.splits has ruled out for this index, which would not exist otherwise."""
-    found = ["no group stands in two splits", "no reference part of the scaling lies outside training"]
-    if "content" in index:
-        found.append("no raw example stands in two splits, by the digest of its content")
-    text = f"The workflow's audit passed: {'; '.join(found)}."
-    if embargo_days is None:
-        return text
-    apart = f"More than {embargo_days} days lie" if embargo_days else "No embargo lies"
-    return f"{text} {apart} between one split and the next."
+def audited(audit: dict[str, list[str]]) -> str:
+    """What the audit has ruled out for an index, which would not exist otherwise, and what it could not look for.
+
+    audit : from geojax.data.audit.summary, as the index's manifest keeps it
+    """
+    text = f"The workflow's audit passed: {'; '.join(audit['passed'])}."
+    absent = f" Not looked for: {', '.join(audit['not_looked_for'])}."
+    return text + (absent if audit["not_looked_for"] else "")
 
 
 def figure(index: pd.DataFrame, spans: Spans, by: str) -> Figure | None:

@@ -10,6 +10,7 @@ from geojax.errors import UserError
 
 Function = Callable[[xr.Dataset], xr.Dataset]
 LEVEL = (0.025, 0.975)
+FEWEST = 5  # groups; the percentiles of draws from fewer are hardly more than their extremes
 
 
 def resample(statistics: xr.Dataset, resamples: int, seed: int) -> xr.Dataset:
@@ -45,6 +46,22 @@ def table(statistics: dict[str, xr.Dataset], score: Function, resamples: int, se
     draws = {name: score(resample(s, resamples, seed)) for name, s in statistics.items()}
     rows = [_rows(name, str(variable), values, draws) for name in statistics for variable in values[name].data_vars]
     return pd.concat(rows, ignore_index=True)
+
+
+def doubt(statistics: xr.Dataset) -> str | None:
+    """Why intervals from so few groups mean little; None if they mean what they say.
+
+    A stratum of one group is drawn as it is each time, so it adds nothing to what varies.
+    """
+    count = statistics.sizes["group"]
+    strata = np.unique(statistics["stratum"].values).size if "stratum" in statistics.coords else 1
+    if count - strata + 1 >= FEWEST:
+        return None
+    within = f" in {strata} strata" if strata > 1 else ""
+    return (
+        f"The intervals rest on {count} test groups{within}, too few to resample: at least {FEWEST} are needed. "
+        "They tell less than what is uncertain."
+    )
 
 
 def _rows(name: str, variable: str, values: dict[str, xr.Dataset], draws: dict[str, xr.Dataset]) -> pd.DataFrame:

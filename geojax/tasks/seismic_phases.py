@@ -21,7 +21,7 @@ from pydantic import Field
 from geojax import models
 from geojax.baselines.classifiers import FeatureClassifier
 from geojax.baselines.phase_features import phase_features
-from geojax.data import windows
+from geojax.data import likeness, windows
 from geojax.data.windows import CLASSES
 from geojax.scores import classification
 from geojax.task import Examples, Outcome, Picture, Score, Settings, Task
@@ -61,17 +61,19 @@ class SeismicPhases(Task[PhaseSettings]):
     groups = "stations, within each test block"
 
     def index(self, part: xr.Dataset, settings: PhaseSettings) -> pd.DataFrame:
-        content = [hashlib.sha256(w.tobytes()).hexdigest() for w in part["waveform"].values]
+        waveforms, rate = part["waveform"].values, part.attrs["sampling_rate_hz"]
         return pd.DataFrame(
             {
                 "position": np.arange(part.sizes["station"]),
                 "group": part.attrs["part"],
                 "time": part["time"].values,
+                "end": part["time"].values + pd.Timedelta(seconds=part.sizes["sample"] / rate),
                 "station": part["station"].values.astype(str),
-                "content": content,
+                "content": [hashlib.sha256(w.tobytes()).hexdigest() for w in waveforms],
+                "fingerprint": list(likeness.fingerprint(likeness.spectrum(waveforms), demean=False)),
                 "p": part["p_onset"].values,
                 "s": part["s_onset"].values,
-                "rate_hz": part.attrs["sampling_rate_hz"],
+                "rate_hz": rate,
                 "lat": part["lat"].values,
                 "lon": part["lon"].values,
             }

@@ -5,6 +5,7 @@ and parts by year, and a run config as config/runs/sst_gaps.yaml. The gaps are a
 known.
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ from pydantic import Field
 
 from geojax import models
 from geojax.baselines import gap_filling
-from geojax.data import gaps
+from geojax.data import gaps, likeness
 from geojax.scores import regression
 from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task
 
@@ -49,9 +50,18 @@ class SSTGaps(Task[GapSettings]):
     groups = "years"
 
     def index(self, part: xr.Dataset, settings: GapSettings) -> pd.DataFrame:
-        first = part["time"].values[0]
-        year = int(part["time"].dt.year[0])
-        return pd.DataFrame({"position": [0], "group": [str(year)], "time": [first], "year": [year]})
+        year, fields = int(part["time"].dt.year[0]), part[settings.variable].values
+        return pd.DataFrame(
+            {
+                "position": [0],
+                "group": [str(year)],
+                "time": part["time"].values[:1],
+                "end": part["time"].values[-1:],
+                "year": [year],
+                "content": [hashlib.sha256(fields.tobytes()).hexdigest()],
+                "fingerprint": [likeness.fingerprint(fields)],  # one of each month
+            }
+        )
 
     def expand(self, index: pd.DataFrame, settings: GapSettings) -> pd.DataFrame:
         rows = []
