@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+import zarr
 
 from geojax.errors import UserError
 
 FORMAT = 1
+CHUNK = 2**26  # bytes, at most, of a chunk that blocks are written in
 
 
 def write(dataset: xr.Dataset, path: str | Path, **facts: Any) -> None:
@@ -38,6 +40,36 @@ def write(dataset: xr.Dataset, path: str | Path, **facts: Any) -> None:
         content = describe(dataset, beside) | facts
         # A store counts from its manifest on: never may the old one vouch for the new store.
         manifest_of(path).unlink(missing_ok=True)
+        if path.exists():
+            path.rename(path.with_name(f".{path.name}.old.{os.getpid()}"))
+        beside.rename(path)
+    write_json(content, manifest_of(path))
+
+
+def write_blocks(blocks: Iterable[xr.Dataset], path: str | Path, **facts: Any) -> None:
+    """As `write`, block after block, so that the whole is never in memory.
+
+    blocks : variables without coordinates; one that an earlier block had goes on along its first dimension
+    """
+    path = Path(path)
+    with _beside(path) as beside:
+        group = zarr.open_group(beside, mode="w", zarr_format=3)
+        arrays: dict[str, zarr.Array] = {}
+        for block in blocks:
+            for name, array in block.data_vars.items():
+                values = np.asarray(array.values)
+                if str(name) not in arrays:
+                    rows = max(1, min(len(values), CHUNK // max(1, values[:1].nbytes)))
+                    arrays[str(name)] = group.create_array(
+                        str(name), shape=(0, *values.shape[1:]), chunks=(rows, *values.shape[1:]), dtype=values.dtype,
+                        dimension_names=[str(dim) for dim in array.dims], attributes=dict(array.attrs),
+                    )  # fmt: skip
+                arrays[str(name)].append(values)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Consolidated metadata")
+            zarr.consolidate_metadata(beside)
+        content = describe(xr.open_zarr(beside, consolidated=True, chunks=None), beside) | facts
+        manifest_of(path).unlink(missing_ok=True)  # as in `write`
         if path.exists():
             path.rename(path.with_name(f".{path.name}.old.{os.getpid()}"))
         beside.rename(path)
