@@ -66,7 +66,7 @@ def normalize_part(part: str, scaling: str, zarr: str) -> None:
     from geojax.data import scaling as fitting
 
     fitted = store.read(scaling).load()
-    normalized = fitting.apply(store.read(part).load(), fitted)
+    normalized = fitting.apply(store.read(part), fitted)
     store.write(normalized, zarr, drift=fitting.drift(normalized, fitted))
 
 

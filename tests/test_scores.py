@@ -270,7 +270,9 @@ def test_sums_of_blocks_add_to_those_of_the_whole_whatever_groups_and_slices_a_b
 def test_strata_survive_the_sum_of_blocks():
     def piece(groups, strata):
         counts = xr.DataArray(np.ones((len(groups), 2)), dims=("group", "class"))
-        return counts.assign_coords(group=groups, stratum=("group", strata)).to_dataset(name="counts")
+        return counts.assign_coords(group=groups, stratum=("group", pd.Series(strata, dtype="str").values)).to_dataset(
+            name="counts"
+        )
 
     found = sums.add([piece(["b", "a"], ["north", "south"]), piece(["a", "c"], ["south", "north"])])
 

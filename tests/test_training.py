@@ -252,7 +252,10 @@ def test_training_in_pools_finds_the_same_line_and_compiles_once(examples, tmp_p
     assert len(traced) == 2 * once  # eighty epochs were traced as often as one
 
 
-def test_a_run_in_pools_stopped_halfway_resumes_to_the_same_bits(examples, tmp_path):
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_run_in_pools_stopped_halfway_resumes_to_the_same_bits(examples, tmp_path, warm):
+    start = fit(examples, tmp_path / "before", epochs=2, seed=5)[0] if warm else None
+
     class KilledError(Exception):
         pass
 
@@ -264,7 +267,8 @@ def test_a_run_in_pools_stopped_halfway_resumes_to_the_same_bits(examples, tmp_p
                 raise KilledError
 
     def run(checkpoints, loads=None):
-        return loop.fit(Line, loss, pooled(examples, 32, 6, loads), examples, settings(epochs=6), checkpoints)
+        pools = pooled(examples, 32, 6, loads)
+        return loop.fit(Line, loss, pools, examples, settings(epochs=6), checkpoints, start)
 
     whole, history = run(Checkpoints(tmp_path / "whole", "key", 0.0))
     with pytest.raises(KilledError):

@@ -14,7 +14,7 @@ def add(pieces: Sequence[xr.Dataset]) -> xr.Dataset:
     """
     if len(pieces) == 1:
         return pieces[0]
-    joined = xr.concat(pieces, "group", join="outer", fill_value=0.0)
+    joined = xr.concat([_plain(piece) for piece in pieces], "group", join="outer", fill_value=0.0)
     groups, first, code = np.unique(joined["group"].values, return_index=True, return_inverse=True)
     summed = {}
     for name, array in joined.data_vars.items():
@@ -23,3 +23,8 @@ def add(pieces: Sequence[xr.Dataset]) -> xr.Dataset:
         np.add.at(total, code, values.values)
         summed[name] = (values.dims, total)
     return xr.Dataset(summed, joined.isel(group=first).coords)
+
+
+def _plain(piece: xr.Dataset) -> xr.Dataset:
+    """Coordinates as NumPy arrays: xarray does not join the strings of pandas."""
+    return piece.assign_coords({str(name): (own.dims, np.asarray(own.values)) for name, own in piece.coords.items()})
