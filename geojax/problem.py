@@ -74,11 +74,17 @@ class Problem:
 
     def pool(self, resident: int, seed: int, number: int) -> Examples:
         """Pool `number` of the training examples."""
-        return self.some("train", pools.pool(self.rows("train"), resident, self.task.unit, seed, number))
+        return self.some("train", self.pooled(resident, seed, number))
+
+    def pooled(self, resident: int, seed: int, number: int) -> np.ndarray:
+        """Row numbers of that pool."""
+        return pools.pool(self.rows("train"), resident, self.task.unit, seed, number)
 
     def some_training(self, resident: int | None) -> Examples:
-        """Training examples that a model can be made of: all, or a pool."""
-        return self.examples("train") if self.fits("train", resident) else self.pool(resident or 0, 0, 0)
+        """Training examples that a model can be made of: all, or a few."""
+        if self.fits("train", resident):
+            return self.examples("train")
+        return self.some("train", pools.few(self.rows("train"), self.task.unit))
 
     def sampled(self, split: str, resident: int | None) -> np.ndarray:
         """Row numbers of a split: all if they may be held at once, else of a fixed sample."""

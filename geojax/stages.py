@@ -110,7 +110,7 @@ def train_model(
     settings = Training(**training)
     resident = settings.resident
     validation = problem.sample("validation", resident)
-    train, first = _training_examples(problem, settings)
+    train, few = _training_examples(problem, settings)
     logger.info("%d training and %d validation examples at once", train.size, validation.size)
     content = _training_content(problem, parts, scaling)
     groups = problem.index.groupby("split")["group"].unique()
@@ -119,7 +119,7 @@ def train_model(
         "ensemble": settings.ensemble, "scaling": store.read_json(scaling)["digest"],
         "groups": {split: sorted(map(str, own)) for split, own in groups.items()},
     }  # fmt: skip
-    create = problem.creator(model, first)
+    create = problem.creator(model, few)
     kept = updates.Finished(finished)
     origin, start = kept.start(wanted, create) if settings.update == "warm" else (updates.SCRATCH, None)
     if settings.update == "warm":
@@ -160,11 +160,10 @@ def _training_examples(problem: Any, settings: Any) -> tuple[Any, Any]:
     if problem.fits("train", settings.resident):
         whole = problem.examples("train")
         return whole, whole
+    size, count = len(problem.pooled(settings.resident, settings.seed, 0)), len(problem.rows("train"))
+    logger.info("%d training examples in pools of %d, one for each epoch", count, size)
     read = partial(problem.pool, settings.resident, settings.seed)
-    first = read(0)
-    count = len(problem.rows("train"))
-    logger.info("%d training examples in pools of %d, one for each epoch", count, first.size)
-    return Pools(read, first, settings.epochs), first
+    return Pools(read, size, settings.epochs), problem.some_training(settings.resident)
 
 
 def predict(

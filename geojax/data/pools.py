@@ -37,6 +37,11 @@ def pool(rows: pd.DataFrame, resident: int, unit: str | None, seed: int, number:
     return np.sort(np.concatenate([units[i] for i in order[first : first + held]]))
 
 
+def few(rows: pd.DataFrame, unit: str | None) -> np.ndarray:
+    """Numbers of the rows of the first two units: enough to see what examples are like."""
+    return np.sort(np.concatenate(_units(rows, unit)[:2]))
+
+
 def blocks(count: int, resident: int | None) -> Iterator[slice]:
     """Slices of `count` rows in their order, of at most `resident` each."""
     step = resident or max(count, 1)

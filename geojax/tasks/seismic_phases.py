@@ -93,14 +93,17 @@ class SeismicPhases(Task[PhaseSettings]):
     ) -> Examples:
         training = bool((index["split"] == "train").all())
         window = np.empty((len(index), 3, settings.samples), "float32")
-        waveforms, station, count = [], np.zeros(len(index), "int32"), 0
+        waveforms, station, count = np.empty(0), np.zeros(len(index), "int32"), 0
+        stations = len(index[["part", "position"]].drop_duplicates())
         for part, rows in index.groupby("part", sort=False):
             records = parts[str(part)]["waveform"].values
             window[rows.index] = windows.cut(records, rows, settings.samples)
             own, place = np.unique(rows["position"], return_inverse=True)
             station[rows.index] = count + place
             if training:
-                waveforms.append(records if len(own) == len(records) else records[own])
+                if not count:
+                    waveforms = np.empty((stations, *records.shape[1:]), records.dtype)
+                waveforms[count : count + len(own)] = records[own]
                 count += len(own)
         rows = {"window": window, "label": index["label"].to_numpy("int32")}
         if not training:
@@ -111,7 +114,7 @@ class SeismicPhases(Task[PhaseSettings]):
         ]
         onset = np.select([rows["label"] == 1, rows["label"] == 2], [index["p"], index["s"]], -1)
         rows |= {"station": station, "range": np.array(ranges, "int32"), "onset": onset.astype("int32")}
-        return Examples(rows, {"waveforms": np.concatenate(waveforms)} | _lenders(index, station, settings))
+        return Examples(rows, {"waveforms": waveforms} | _lenders(index, station, settings))
 
     def model(
         self, name: str, sizes: dict[str, Any], train: Examples, settings: PhaseSettings, rngs: nnx.Rngs

@@ -29,12 +29,13 @@ class Pools:
     """Pools of one shape; a thread reads the next while the device trains on this one.
 
     read : number of an epoch to its pool, always the same
-    first : the pool of epoch 0, whose shapes all others must have
+    size : examples in each
     epochs : none is read for more than these
     """
 
-    def __init__(self, read: Callable[[int], Examples], first: Examples, epochs: int) -> None:
-        self.read, self.size, self.shapes, self.epochs = read, first.size, _shapes(first), epochs
+    def __init__(self, read: Callable[[int], Examples], size: int, epochs: int) -> None:
+        self.read, self.size, self.epochs = read, size, epochs
+        self.shapes: dict[str, str] = {}
         self.thread = ThreadPoolExecutor(1, "pools")
         self.ahead: tuple[int, Future[Examples]] | None = None
 
@@ -47,16 +48,20 @@ class Pools:
             self.close()
             self.ahead = number, self.thread.submit(self.read, number)
         examples = self.ahead[1].result()
-        for name, shape in _shapes(examples).items():
+        self.ahead = None
+        self._check(number, _shapes(examples))
+        if number + 1 < self.epochs:
+            self.ahead = number + 1, self.thread.submit(self.read, number + 1)
+        return jax.device_put(examples)
+
+    def _check(self, number: int, shapes: dict[str, str]) -> None:
+        self.shapes = self.shapes or shapes
+        for name, shape in shapes.items():
             if shape != self.shapes.get(name):
                 raise UserError(
                     f"training: resident: all pools must have arrays of one shape, but {name} is {shape} in pool "
                     f"{number} and {self.shapes.get(name)} in the first. Write `resident: null`."
                 )
-        self.ahead = None
-        if number + 1 < self.epochs:
-            self.ahead = number + 1, self.thread.submit(self.read, number + 1)
-        return jax.device_put(examples)
 
     def close(self) -> None:
         """Wait until nothing is being read."""
