@@ -53,19 +53,19 @@ def digest(stage: str, *extra: str) -> str:
 
 
 def _members(functions: Iterable[ast.AST]) -> set[str]:
-    """Names that the functions ask of any object, and those that a Problem asks in turn to answer them."""
-    problem = {
-        node.name: node
-        for owner in _tree(PACKAGE / "problem.py").body if isinstance(owner, ast.ClassDef)
-        for node in owner.body if isinstance(node, ast.FunctionDef)
-    }  # fmt: skip
-    base = next(node for node in _tree(PACKAGE / "task.py").body if "Task" in _names(node))
+    """Names that the functions ask of any object, and those that a Problem or a Task asks in turn to answer them."""
+    answers: dict[str, list[ast.AST]] = {}
+    for file in ("problem.py", "task.py"):
+        for owner in _tree(PACKAGE / file).body:
+            for node in owner.body if isinstance(owner, ast.ClassDef) else []:
+                for name in _names(node):
+                    answers.setdefault(name, []).append(node)
     found: set[str] = set(ALWAYS)
-    waiting = [*functions, problem["open"], base]
+    waiting = [*functions, *answers["open"]]
     while waiting:
         asked = {node.attr for node in ast.walk(waiting.pop()) if isinstance(node, ast.Attribute)} - found
         found |= asked
-        waiting += [problem[name] for name in asked & problem.keys()]
+        waiting += [node for name in asked & answers.keys() for node in answers[name]]
     return found
 
 

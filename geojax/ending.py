@@ -38,11 +38,15 @@ def _table(scores: dict[str, Any]) -> Table:
     table.add_column("95 % interval", justify="right", no_wrap=True)
     table.add_column("model minus it", justify="right")
     table.add_column("95 % interval", justify="right", no_wrap=True)
-    for name, row in [("model", scores["model"]), *scores["baselines"].items()]:
+    for name, row in _rows(scores):
         own = [name, f"{row['value']:.4f}", _interval(row, "")]
         other = [f"{row['difference']:+.4f}", _interval(row, "difference_", "+")] if "difference" in row else ["", ""]
         table.add_row(*own, *other, style="bold" if name == "model" else "")
     return table
+
+
+def _rows(scores: dict[str, Any]) -> list[tuple[str, dict[str, float]]]:
+    return [("model", scores["model"]), *scores.get("before", {}).items(), *scores["baselines"].items()]
 
 
 def _interval(row: dict[str, float], prefix: str, sign: str = "") -> str:

@@ -1,17 +1,36 @@
 """A task with its data at hand: what training, prediction, baselines, evaluation and report all open."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from geojax import store
 from geojax import task as tasks
+from geojax.data import pools
 from geojax.data.parts import stem
 from geojax.task import Examples, Settings, Task
+
+
+class Parts(Mapping[str, xr.Dataset]):
+    """Stores of parts by name, each opened anew when it is asked for: what was read of it goes with its user."""
+
+    def __init__(self, paths: Iterable[str | Path]) -> None:
+        self.paths = {stem(path): path for path in paths}
+
+    def __getitem__(self, part: str) -> xr.Dataset:
+        return store.read(self.paths[part])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
 
 
 @dataclass(frozen=True)
@@ -26,12 +45,12 @@ class Problem:
 
     @classmethod
     def open(cls, parts: Iterable[str], scaling: str, index: str, task: str, examples: dict[str, Any]) -> "Problem":
-        """Open what the manifests stand for; arrays are read when examples are made of them."""
+        """Open what the manifests stand for; parts are opened when examples are made of them."""
         chosen = tasks.load(task)
         return cls(
             chosen,
             tasks.settings_of(chosen, examples),
-            {stem(path): store.read(path) for path in store.usable(parts)},
+            Parts(store.usable(parts)),
             store.read(scaling).load(),
             pd.read_parquet(store.beside(index, ".parquet")),
         )
@@ -43,6 +62,50 @@ class Problem:
     def examples(self, split: str) -> Examples:
         """The examples of one split, in the order of its rows."""
         return self.task.examples(self.rows(split), self.parts, self.scaling, self.settings)
+
+    def some(self, split: str, taken: np.ndarray | slice) -> Examples:
+        """The examples of some rows of a split, in the order of the rows."""
+        whole = self.rows(split)
+        rows = whole.iloc[taken].reset_index(drop=True)
+        return self.task.pool(rows, whole, self.parts, self.scaling, self.settings)
+
+    def fits(self, split: str, resident: int | None) -> bool:
+        """Whether all examples of a split may be held at once."""
+        return resident is None or int((self.index["split"] == split).sum()) <= resident
+
+    def pool(self, resident: int, seed: int, number: int) -> Examples:
+        """Pool `number` of the training examples."""
+        return self.some("train", self.pooled(resident, seed, number))
+
+    def pooled(self, resident: int, seed: int, number: int) -> np.ndarray:
+        """Row numbers of that pool."""
+        return pools.pool(self.rows("train"), resident, self.task.unit, seed, number)
+
+    def some_training(self, resident: int | None) -> Examples:
+        """Training examples that a model can be made of: all, or a few."""
+        if self.fits("train", resident):
+            return self.examples("train")
+        return self.some("train", pools.few(self.rows("train"), self.task.unit))
+
+    def sampled(self, split: str, resident: int | None) -> np.ndarray:
+        """Row numbers of a split: all if they may be held at once, else of a fixed sample."""
+        rows = self.rows(split)
+        if resident is None or self.fits(split, resident):
+            return np.arange(len(rows))
+        return pools.sample(rows, resident, self.task.unit)
+
+    def sample(self, split: str, resident: int | None) -> Examples:
+        """The examples of `sampled`."""
+        return self.examples(split) if self.fits(split, resident) else self.some(split, self.sampled(split, resident))
+
+    def blocks(self, split: str, resident: int | None) -> Iterator[tuple[slice, Examples]]:
+        """All examples of a split in the order of its rows, at most `resident` at once, and where they stand."""
+        if self.fits(split, resident):
+            rows = self.rows(split)
+            yield slice(0, len(rows)), self.examples(split)
+            return
+        for own in pools.blocks(len(self.rows(split)), resident):
+            yield own, self.some(split, own)
 
     def creator(self, model: dict[str, Any], train: Examples) -> Callable[[Any], Any]:
         """What makes a new model from random streams."""

@@ -1,6 +1,6 @@
 """One function for each rule of the DAG: files in, files out. What is heavy is imported where it is used."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ def normalize_part(part: str, scaling: str, zarr: str) -> None:
     if reason := store.set_aside(part):
         return store.write(store.read(part).load(), zarr, quarantined=reason, drift={})
     fitted = store.read(scaling).load()
-    normalized = fitting.apply(store.read(part).load(), fitted)
+    normalized = fitting.apply(store.read(part), fitted)
     store.write(normalized, zarr, drift=fitting.drift(normalized, fitted))
 
 
@@ -128,91 +128,158 @@ def index_examples(
 
 def train_model(
     parts: Paths, scaling: str, index: str, zarr: str, history: str,
-    task: str, examples: Section, model: Section, training: Section, checkpoints: str, code: str,
+    task: str, examples: Section, model: Section, training: Section, checkpoints: str, finished: str, code: str,
 ) -> None:  # fmt: skip
     """Train the model and keep the weights of the best epoch of each member."""
     from geojax.config.run import Training
-    from geojax.training import devices, loop, weights
+    from geojax.training import devices, loop, updates, weights
     from geojax.training.checkpoints import Checkpoints
 
     device = devices.prepare()
     problem = _problem(parts, scaling, index, task, examples)
     settings = Training(**training)
-    train, validation = problem.examples("train"), problem.examples("validation")
-    logger.info("%d training and %d validation examples", train.size, validation.size)
-    # Digests of content, not the paths: a checkpoint belongs to what it was trained on.
-    content = [store.read_json(path)["digest"] for path in (*parts, scaling, index)]
-    key = store.digest_of([content, task, examples, model, training, code])[:16]
-    create = problem.creator(model, train)
-    best, table = loop.fit(create, problem.loss, train, validation, settings, Checkpoints(checkpoints, key))
-    store.write(weights.to_dataset(best, model=model, training=training), zarr, device=device)
-    store.write_table(table, history)
+    resident = settings.resident
+    validation = problem.sample("validation", resident)
+    train, few = _training_examples(problem, settings)
+    logger.info("%d training and %d validation examples at once", train.size, validation.size)
+    content = _training_content(problem, parts, scaling)
+    groups = problem.index.groupby("split")["group"].unique()
+    wanted = {
+        "data": store.digest_of(content), "task": task, "examples": examples, "model": model,
+        "ensemble": settings.ensemble, "scaling": store.read_json(scaling)["digest"],
+        "groups": {split: sorted(map(str, own)) for split, own in groups.items()},
+    }  # fmt: skip
+    create = problem.creator(model, few)
+    kept = updates.Finished(finished)
+    origin, start = kept.start(wanted, create) if settings.update == "warm" else (updates.SCRATCH, None)
+    if settings.update == "warm":
+        logger.info("training starts from %s: %s", origin.key or "scratch", origin.reason)
+    own = {name: value for name, value in training.items() if name != "update"}
+    begun = [origin.facts["digest"]] if origin.key else []
+    key = store.digest_of([content, task, examples, model, own, code, *begun])[:16]
+    best, table = loop.fit(create, problem.loss, train, validation, settings, Checkpoints(checkpoints, key), start)
+    found = weights.to_dataset(best, model=model, training=training)
+    kept.keep(found, key, origin, wanted)
+    lineage = updates.lineage(key, origin, wanted)
+    facts = {"key": key, "start": origin.key, "update": settings.update, "reason": origin.reason, "lineage": lineage}
+    store.write(found, zarr, device=device, **facts)
+    store.write_table(table.assign(data=wanted["data"], start=origin.key or "scratch"), history)
+
+
+def _training_content(problem: Any, parts: Paths, scaling: str) -> list[str]:
+    """Digests of all that training and validation examples are made of; parts of the test alone change nothing.
+
+    Of content, not of paths: a checkpoint belongs to what it was trained on.
+    """
+    import hashlib
+
+    from geojax.data.parts import stem
+
+    rows = problem.index[problem.index["split"] != "test"].drop(columns="example").reset_index(drop=True)
+    read = set(rows["part"])
+    digests = [store.read_json(path)["digest"] for path in (*(p for p in parts if stem(p) in read), scaling)]
+    return [*digests, hashlib.sha256(rows.to_csv().encode()).hexdigest()]
+
+
+def _training_examples(problem: Any, settings: Any) -> tuple[Any, Any]:
+    """What the loop trains on, and examples that a model can be made of."""
+    from functools import partial
+
+    from geojax.training.feeding import Pools
+
+    if problem.fits("train", settings.resident):
+        whole = problem.examples("train")
+        return whole, whole
+    size, count = len(problem.pooled(settings.resident, settings.seed, 0)), len(problem.rows("train"))
+    logger.info("%d training examples in pools of %d, one for each epoch", count, size)
+    read = partial(problem.pool, settings.resident, settings.seed)
+    return Pools(read, size, settings.epochs), problem.some_training(settings.resident)
 
 
 def predict(
     parts: Paths, scaling: str, index: str, weights: str, zarr: str,
-    task: str, examples: Section, model: Section, batch_size: int,
+    task: str, examples: Section, model: Section, batch_size: int, finished: str, resident: int | None = None,
 ) -> None:  # fmt: skip
-    """Predict the validation and test examples."""
-    import xarray as xr
-
-    from geojax.training import devices, loop
+    """Predict the validation and test examples; the test examples also with the weights before an update."""
+    from geojax.training import devices, loop, updates
     from geojax.training.weights import from_dataset
 
     devices.prepare()
     problem = _problem(parts, scaling, index, task, examples)
-    create = problem.creator(model, problem.examples("train"))
-    graph, best = from_dataset(create, store.read(weights))
-    found = {}
-    for split in ("validation", "test"):
-        values = loop.predict(graph, best, problem.task.predict, problem.examples(split), batch_size)
-        found[split] = (_dims(values, split), values, problem.task.predicted)
-    store.write(xr.Dataset(found), zarr)
+    create = problem.creator(model, problem.some_training(resident))
+    start = store.read_json(weights).get("start")
+    stored = {"now": store.read(weights)} | ({"before": updates.Finished(finished).read(start)} if start else {})
+    functions = {
+        name: loop.predictor(*from_dataset(create, own), problem.task.predict, batch_size)
+        for name, own in stored.items()
+    }
+
+    def blocks() -> Iterator[dict[str, Any]]:
+        for split in ("validation", "test"):
+            for _, own in problem.blocks(split, resident):
+                wanted = {split: "now"} | ({"before": "before"} if split == "test" and start else {})
+                yield {name: functions[which](own) for name, which in wanted.items()}
+
+    _write_predictions(blocks(), zarr, problem.task.predicted, {"validation": "validation"})
 
 
-def fit_baselines(parts: Paths, scaling: str, index: str, zarr: str, task: str, examples: Section) -> None:
+def fit_baselines(
+    parts: Paths, scaling: str, index: str, zarr: str, task: str, examples: Section, resident: int | None = None
+) -> None:
     """Fit and tune the classical methods on the same examples, and predict the test examples."""
     import time
 
-    import xarray as xr
-
     problem = _problem(parts, scaling, index, task, examples)
-    train, validation, test = (problem.examples(split) for split in ("train", "validation", "test"))
-    found, chosen = {}, {}
-    for name, baseline in problem.task.baselines(problem.settings).items():
+    train, validation = (problem.sample(split, resident) for split in ("train", "validation"))
+    counts = {name: (own.size, len(problem.rows(name))) for name, own in (("train", train), ("validation", validation))}
+    sampled = {name: list(pair) for name, pair in counts.items() if pair[0] < pair[1]}
+    for name, (size, of) in sampled.items():
+        logger.info("baselines see a fixed sample of %d of the %d %s examples", size, of, name)
+    baselines = problem.task.baselines(problem.settings)
+    chosen = {}
+    for name, baseline in baselines.items():
         start = time.monotonic()
         chosen[name] = baseline.fit(train, validation)
-        values = baseline.predict(test)
-        found[name] = (_dims(values, "test"), values, problem.task.predicted)
         logger.info("%s: %s (%.1f s)", name, chosen[name], time.monotonic() - start)
-    store.write(xr.Dataset(found), zarr, chosen=chosen)
+    blocks = (
+        {name: baseline.predict(own) for name, baseline in baselines.items()}
+        for _, own in problem.blocks("test", resident)
+    )
+    _write_predictions(blocks, zarr, problem.task.predicted, {}, chosen=chosen, sampled=sampled)
 
 
 def evaluate_run(
     parts: Paths, scaling: str, index: str, predictions: str, baselines: str, scores: str, table: str,
-    task: str, examples: Section, evaluation: Section, run: str,
+    task: str, examples: Section, evaluation: Section, run: str, resident: int | None = None,
 ) -> None:  # fmt: skip
     """Score the model against each baseline, with intervals from resampling whole groups."""
     import numpy as np
 
-    from geojax.scores import resampling, verdict
+    from geojax.scores import resampling, sums, verdict
+    from geojax.task import BEFORE
 
     problem = _problem(parts, scaling, index, task, examples)
-    test, rows = problem.examples("test"), problem.rows("test")
-    methods = {"model": store.read(predictions)["test"].values}
-    methods |= {str(name): array.values for name, array in store.read(baselines).data_vars.items()}
-    if broken := [name for name, values in methods.items() if not np.isfinite(values).all()]:
-        raise UserError(f"{', '.join(broken)}: predictions must be finite, but some are not. Look at its log.")
-    statistics = {
-        name: problem.task.statistics(rows, test, values, problem.scaling) for name, values in methods.items()
-    }
+    rows, predicted = problem.rows("test"), store.read(predictions)
+    methods = {"model": predicted["test"]}
+    methods |= {BEFORE: predicted["before"]} if "before" in predicted else {}
+    methods |= {str(name): array for name, array in store.read(baselines).data_vars.items()}
+    pieces: dict[str, list[Any]] = {name: [] for name in methods}
+    for own, test in problem.blocks("test", resident):
+        values = {name: array[own].values for name, array in methods.items()}
+        if broken := [name for name, found in values.items() if not np.isfinite(found).all()]:
+            raise UserError(f"{', '.join(broken)}: predictions must be finite, but some are not. Look at its log.")
+        index_of = rows.iloc[own].reset_index(drop=True)
+        for name, found in values.items():
+            pieces[name].append(problem.task.statistics(index_of, test, found, problem.scaling))
+    statistics = {name: sums.add(own) for name, own in pieces.items()}
     headline = problem.task.headline
     found = resampling.table(statistics, problem.task.score, evaluation["resamples"], evaluation["seed"])
     store.write_table(found, table)
-    chosen = store.read_json(baselines)["chosen"]
+    told = store.read_json(baselines)
     count = statistics["model"].sizes["group"]
     content = verdict.summarize(found, headline, run, problem.task.groups, count)
-    content |= {"chosen": chosen, "examples": len(rows), "warning": resampling.doubt(statistics["model"])}
+    content |= {"chosen": told["chosen"], "sampled": told["sampled"]}
+    content |= {"examples": len(rows), "warning": resampling.doubt(statistics["model"])}
     store.write_json(content, scores)
     logger.info("%s", content["verdict"])
     if content["warning"]:
@@ -234,6 +301,18 @@ def _problem(parts: Paths, scaling: str, index: str, task: str, examples: Sectio
     return Problem.open(parts, scaling, index, task, examples)
 
 
-def _dims(values: Any, first: str) -> tuple[str, ...]:
-    """Dimension names of predictions (example, …); sizes differ between splits, so names do too."""
-    return (f"{first}_example", *(f"axis_{i}" for i in range(1, values.ndim)))
+def _write_predictions(
+    blocks: Iterable[Mapping[str, Any]], zarr: str, attributes: Section, first: Mapping[str, str], **facts: Any
+) -> None:
+    """Write predictions (example, …) block by block; `first` names the split of those that are not of the test.
+
+    Dimensions are named by split, for sizes differ between splits.
+    """
+    import xarray as xr
+
+    def dataset(values: Mapping[str, Any]) -> xr.Dataset:
+        dims = {name: (f"{first.get(name, 'test')}_example", *(f"axis_{i}" for i in range(1, own.ndim)))
+                for name, own in values.items()}  # fmt: skip
+        return xr.Dataset({name: (dims[name], own, attributes) for name, own in values.items()})
+
+    store.write_blocks(map(dataset, blocks), zarr, **facts)

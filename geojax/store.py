@@ -4,12 +4,15 @@ import io
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
+import zarr
 
 from geojax import manifests, shards
 from geojax.errors import UserError
@@ -18,8 +21,9 @@ from geojax.staging import staged
 
 __all__ = [
     "beside", "differences", "digest", "digest_of", "manifest_of", "read", "read_json",
-    "set_aside", "usable", "write", "write_bytes", "write_json", "write_table",
+    "set_aside", "usable", "write", "write_blocks", "write_bytes", "write_json", "write_table",
 ]  # fmt: skip
+BLOCK = 2**26  # bytes, at most, of a chunk that blocks are written in
 
 
 def write(dataset: xr.Dataset, path: str | Path, chunks: Mapping[str, int] | None = None, **facts: Any) -> None:
@@ -29,23 +33,59 @@ def write(dataset: xr.Dataset, path: str | Path, chunks: Mapping[str, int] | Non
     facts : what else the manifest says, for instance the digests of the raw files
     raises UserError : the disk is full, another process writes the same store, or `chunks` does not fit
     """
-    path = Path(path)
     dataset = dataset.drop_encoding()
     layout = shards.encoding(dataset, chunks)
+    with _appearing(Path(path)) as (new, manifest), _without_remarks():
+        dataset.to_zarr(new, mode="w-", zarr_format=3, consolidated=True, encoding=layout)
+        manifest.write_bytes(_plain(manifests.describe(dataset, new, layout) | facts))
+
+
+def write_blocks(blocks: Iterable[xr.Dataset], path: str | Path, **facts: Any) -> None:
+    """As `write`, block after block, so that the whole is never in memory.
+
+    blocks : variables without coordinates; one that an earlier block had goes on along its first dimension
+    """
+    with _appearing(Path(path)) as (new, manifest), _without_remarks():
+        group = zarr.open_group(new, mode="w", zarr_format=3)
+        arrays: dict[str, zarr.Array] = {}
+        for block in blocks:
+            for name, array in block.data_vars.items():
+                values = np.asarray(array.values)
+                if str(name) not in arrays:
+                    rows = max(1, min(len(values), BLOCK // max(1, values[:1].nbytes)))
+                    arrays[str(name)] = group.create_array(
+                        str(name), shape=(0, *values.shape[1:]), chunks=(rows, *values.shape[1:]), dtype=values.dtype,
+                        dimension_names=[str(dim) for dim in array.dims], attributes=dict(array.attrs),
+                        compressors=shards.compressors(),
+                    )  # fmt: skip
+                arrays[str(name)].append(values)
+        zarr.consolidate_metadata(new)
+        with xr.open_zarr(new, consolidated=True, chunks=None) as written:
+            layout = {str(name): {"shards": None} for name in written.variables}
+            manifest.write_bytes(_plain(manifests.describe(written, new, layout) | facts))
+
+
+@contextmanager
+def _appearing(path: Path) -> Iterator[tuple[Path, Path]]:
+    """Where to write a store and its manifest; in the end both take the place of those at `path`."""
     with staged(path) as folder:
         new, manifest = folder / "new", folder / "manifest"
-        with warnings.catch_warnings():
-            # Consolidated metadata spare every reader a listing; the v3 specification has yet to name them.
-            warnings.filterwarnings("ignore", message="Consolidated metadata")
-            warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification")
-            dataset.to_zarr(new, mode="w-", zarr_format=3, consolidated=True, encoding=layout)
-        manifest.write_bytes(_plain(manifests.describe(dataset, new, layout) | facts))
+        yield new, manifest
         # A store counts from its manifest on: never may the old one vouch for the new store.
         manifest_of(path).unlink(missing_ok=True)
         if path.exists():
             path.rename(folder / "old")
         new.rename(path)
         manifest.rename(manifest_of(path))
+
+
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """Consolidated metadata spare every reader a listing; the v3 specification has yet to name them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Consolidated metadata")
+        warnings.filterwarnings("ignore", message=".*does not have a Zarr V3 specification")
+        yield
 
 
 def read(path: str | Path) -> xr.Dataset:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flax import nnx
     from matplotlib.figure import Figure
 
+BEFORE = "model before the update"  # a method in the tables of scores, but never a baseline
 Arrays = dict[str, Any]  # NumPy arrays at rest, JAX arrays under jit
 
 
@@ -104,6 +105,9 @@ class Task(Generic[S]):
     headline: Score
     predicted: ClassVar[dict[str, str]]  # CF attributes of what model and baselines return
     groups: str  # what is resampled for the intervals, for instance "years"
+    unit: ClassVar[str | None] = (
+        None  # column of the index whose equal rows must be held together, for instance station
+    )
 
     def index(self, part: xr.Dataset, settings: S) -> pd.DataFrame:
         """One row for each example of a part before any split: position, group, time and the task's own.
@@ -119,8 +123,23 @@ class Task(Generic[S]):
     def examples(
         self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: S
     ) -> Examples:
-        """Arrays of the rows of `index`, in their order."""
+        """Arrays of the rows of `index`, in their order; reads only the parts that they lie in."""
         raise NotImplementedError
+
+    def pool(
+        self,
+        index: pd.DataFrame,
+        whole: pd.DataFrame,
+        parts: Mapping[str, xr.Dataset],
+        scaling: xr.Dataset,
+        settings: S,
+    ) -> Examples:
+        """Arrays of some rows, when not all can be held: of one shape for as many rows.
+
+        whole : the index of the split that the rows of `index` are from; for tasks whose examples share something
+            that comes from all of it
+        """
+        return self.examples(index, parts, scaling, settings)
 
     def model(self, name: str, sizes: dict[str, Any], train: Examples, settings: S, rngs: "nnx.Rngs") -> "nnx.Module":
         """A new model for examples like `train`; what it keeps fixed comes from `train` alone."""

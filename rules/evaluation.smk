@@ -14,6 +14,7 @@ rule fit_baselines:
     params:
         task=PLAN.run_section("task"),
         examples=PLAN.run_section("examples"),
+        resident=PLAN.run_section("training.resident"),
         code=PLAN.code("fit_baselines"),
     script:
         "../scripts/fit_baselines.py"
@@ -37,6 +38,7 @@ rule evaluate_run:
         run="{run}",
         task=PLAN.run_section("task"),
         examples=PLAN.run_section("examples"),
+        resident=PLAN.run_section("training.resident"),
         evaluation=PLAN.run_section("evaluation"),
         code=PLAN.code("evaluate_run"),
     script:

@@ -39,6 +39,7 @@ rule train_model:
         model=PLAN.run_section("model"),
         training=PLAN.run_section("training"),
         checkpoints="results/{run}/checkpoints",
+        finished="results/{run}/finished",
         code=PLAN.code("train_model"),
     script:
         "../scripts/train_model.py"
@@ -62,6 +63,8 @@ rule predict:
         examples=PLAN.run_section("examples"),
         model=PLAN.run_section("model"),
         batch_size=PLAN.run_section("training.batch_size"),
+        resident=PLAN.run_section("training.resident"),
+        finished="results/{run}/finished",
         code=PLAN.code("predict"),
     script:
         "../scripts/predict.py"

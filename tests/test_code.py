@@ -199,7 +199,7 @@ def test_editing_one_stage_leaves_the_others(package):
 def test_editing_a_helper_touches_the_stages_that_call_it(package):
     stages = package / "stages.py"
     before = digests()
-    stages.write_text(stages.read_text().replace('f"{first}_example"', 'f"{first}_examples"'))
+    stages.write_text(stages.read_text().replace("first.get(name, 'test')", "first.get(name, 'tests')"))
 
     assert {stage for stage, digest in digests().items() if digest != before[stage]} == {"predict", "fit_baselines"}
 

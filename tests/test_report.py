@@ -126,7 +126,7 @@ def test_methods_stand_from_the_model_to_the_worst_baseline_in_one_colour_each()
     from geojax.report.style import colours
 
     assert colours(["b", "model", "a"]) == colours(["a", "b", "model"])
-    assert len(set(colours("abcde").values())) == 6
+    assert len(set(colours("abcde").values())) == 7  # the model, and the one before an update, have their own
 
 
 @pytest.mark.parametrize(("west", "east"), [(-180.0, 180.0), (17.5, 377.5), (0.0, 360.0)])

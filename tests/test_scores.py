@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from geojax.errors import UserError
-from geojax.scores import classification, regression, resampling
+from geojax.scores import classification, regression, resampling, sums
 
 CLASSES = ("noise", "P", "S", "coda")
 
@@ -263,3 +263,31 @@ def test_intervals_from_fewer_than_five_groups_that_can_vary_are_doubted(strata,
 
     assert (resampling.doubt(by_stratum) is not None) == doubtful
     assert (resampling.doubt(sums) is not None) == (len(strata) < 5)
+
+
+def test_sums_of_blocks_add_to_those_of_the_whole_whatever_groups_and_slices_a_block_has(rng):
+    truth, predicted = rng.normal(size=(2, 40, 3))
+    weight = rng.uniform(size=(40, 3))
+    group, coverage = rng.integers(0, 6, 40).astype(str), rng.choice([0.25, 0.5, 0.9], 40)
+    whole = regression.squared_error(truth, predicted, weight, group, coverage, "coverage")
+    pieces = [
+        regression.squared_error(truth[own], predicted[own], weight[own], group[own], coverage[own], "coverage")
+        for own in (slice(0, 3), slice(3, 4), slice(4, 40))
+    ]
+
+    xr.testing.assert_allclose(sums.add(pieces), whole, rtol=1e-12)
+    xr.testing.assert_identical(sums.add([whole]), whole)
+
+
+def test_strata_survive_the_sum_of_blocks():
+    def piece(groups, strata):
+        counts = xr.DataArray(np.ones((len(groups), 2)), dims=("group", "class"))
+        return counts.assign_coords(group=groups, stratum=("group", pd.Series(strata, dtype="str").values)).to_dataset(
+            name="counts"
+        )
+
+    found = sums.add([piece(["b", "a"], ["north", "south"]), piece(["a", "c"], ["south", "north"])])
+
+    assert found["group"].values.tolist() == ["a", "b", "c"]
+    assert found["stratum"].values.tolist() == ["south", "north", "north"]
+    assert found["counts"].values[:, 0].tolist() == [2, 1, 1]

@@ -463,3 +463,37 @@ def test_what_stands_beside_a_store_bears_its_name(name):
     assert store.manifest_of(store_) == told
     assert store.beside(told, ".zarr") == store_
     assert store.beside(told, ".parquet") == Path("data") / f"{name}.parquet"
+
+
+def test_blocks_written_one_after_the_other_are_the_whole(tmp_path, rng):
+    values, other = rng.normal(size=(23, 4, 2)), rng.normal(size=9).astype("float32")
+
+    def blocks():
+        for first in range(0, 23, 5):
+            own = values[first : first + 5]
+            yield xr.Dataset({"test": (("test_example", "a", "b"), own, {"units": "K"})})
+        yield xr.Dataset({"validation": ("validation_example", other)})
+
+    store.write_blocks(blocks(), tmp_path / "x.zarr", chosen={"a": 1})
+    found = store.read(tmp_path / "x.zarr")
+
+    np.testing.assert_array_equal(found["test"], values)
+    np.testing.assert_array_equal(found["validation"], other)
+    assert (found["test"].dims, found["test"].attrs["units"]) == (("test_example", "a", "b"), "K")
+    assert store.differences(tmp_path / "x.zarr") == []
+    told = store.read_json(tmp_path / "x.manifest.json")
+    assert (told["chosen"], told["arrays"]["test"]["shape"]["test_example"]) == ({"a": 1}, 23)
+
+
+def test_a_failure_between_blocks_leaves_the_old_store(tmp_path):
+    store.write_blocks([xr.Dataset({"a": ("x", np.ones(3))})], tmp_path / "x.zarr")
+
+    def blocks():
+        yield xr.Dataset({"a": ("x", np.zeros(3))})
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        store.write_blocks(blocks(), tmp_path / "x.zarr")
+
+    assert (store.read(tmp_path / "x.zarr")["a"] == 1).all()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.manifest.json", "x.zarr"]

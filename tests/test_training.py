@@ -11,6 +11,7 @@ from geojax.errors import UserError
 from geojax.task import Examples
 from geojax.training import loop, objectives, weights
 from geojax.training.checkpoints import Checkpoints
+from geojax.training.feeding import Pools
 
 TRUE = np.array([[1.0], [-2.0], [0.5]])
 
@@ -188,3 +189,108 @@ def test_the_learning_rate_rises_then_falls_to_one_percent():
     assert rate(0) == pytest.approx(0.0)
     assert rate(20) == pytest.approx(0.1)
     assert rate(100) == pytest.approx(0.001)
+
+
+def test_a_warm_start_begins_with_the_weights_it_is_given(examples, tmp_path):
+    found, _ = fit(examples, tmp_path / "first", epochs=30)
+    start, slow = Checkpoints(tmp_path / "second", "key", 0.0), settings(epochs=1, learning_rate=1e-12)
+
+    (params, _), history = loop.fit(Line, loss, examples, examples, slow, start, found)
+
+    np.testing.assert_allclose(params["linear"]["kernel"][...], found[0]["linear"]["kernel"][...], atol=1e-9)
+    error = examples.rows["x"] @ found[0]["linear"]["kernel"][...][0] + found[0]["linear"]["bias"][...][0]
+    expected = np.mean((error - examples.rows["y"]) ** 2)
+    assert history["validation_loss"].iloc[0] == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_warm_start_carries_what_is_learned_and_makes_fixed_matrices_anew(examples, tmp_path):
+    class Normed(nnx.Module):
+        def __init__(self, rngs, fixed=1.0):
+            self.linear = nnx.Linear(3, 1, rngs=rngs)
+            self.norm = nnx.BatchNorm(3, momentum=0.5, rngs=rngs)
+            self.fixed = nnx.Variable(jnp.full(2, fixed))
+
+        def __call__(self, x):
+            return self.linear(self.norm(x, use_running_average=False))
+
+    first = settings(epochs=2)
+    found, _ = loop.fit(Normed, loss, examples, examples, first, Checkpoints(tmp_path, "key", 0.0))
+    _, state = loop._start(lambda rngs: Normed(rngs, fixed=7.0), first, 4, found)
+
+    assert (state.rest["fixed"][...] == 7.0).all()
+    assert (state.rest["norm"]["mean"][...] == found[1]["norm"]["mean"][...]).all()
+    assert not (found[1]["norm"]["mean"][...] == 0.0).all()
+    assert (state.params["linear"]["kernel"][...] == found[0]["linear"]["kernel"][...]).all()
+
+
+def pooled(examples, size, epochs, loads=None):
+    """Pools of `size` rows of the examples, taken round and round."""
+
+    def read(number):
+        if loads is not None:
+            loads.append(number)
+        return examples.take((np.arange(size) + number * size) % examples.size)
+
+    return Pools(read, size, epochs)
+
+
+def test_training_in_pools_finds_the_same_line_and_compiles_once(examples, tmp_path):
+    traced = []
+
+    def counted(model, batch, key, training):
+        traced.append(training)
+        return loss(model, batch, key, training)
+
+    pools = pooled(examples, 32, 80)
+    marks = settings(epochs=80)
+    (params, _), history = loop.fit(Line, counted, pools, examples, marks, Checkpoints(tmp_path, "key", 0.0))
+
+    np.testing.assert_allclose(params["linear"]["kernel"][...][0], TRUE, atol=1e-2)
+    once = len(traced)
+    assert len(history) == 80
+    loop.fit(Line, counted, pooled(examples, 32, 1), examples, settings(epochs=1), Checkpoints(tmp_path / "b", "k"))
+    assert len(traced) == 2 * once  # eighty epochs were traced as often as one
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_run_in_pools_stopped_halfway_resumes_to_the_same_bits(examples, tmp_path, warm):
+    start = fit(examples, tmp_path / "before", epochs=2, seed=5)[0] if warm else None
+
+    class KilledError(Exception):
+        pass
+
+    class Fragile(Checkpoints):
+        def save(self, epoch, state, rows):
+            super().save(epoch, state, rows)
+            self.manager.wait_until_finished()
+            if epoch == 3:
+                raise KilledError
+
+    def run(checkpoints, loads=None):
+        pools = pooled(examples, 32, 6, loads)
+        return loop.fit(Line, loss, pools, examples, settings(epochs=6), checkpoints, start)
+
+    whole, history = run(Checkpoints(tmp_path / "whole", "key", 0.0))
+    with pytest.raises(KilledError):
+        run(Fragile(tmp_path / "part", "key", 0.0))
+    loads = []
+    resumed, again = run(Checkpoints(tmp_path / "part", "key", 0.0), loads)
+
+    assert loads == [3, 4, 5]
+    assert jax.tree.all(jax.tree.map(lambda a, b: (a == b).all(), whole, resumed))
+    assert history.equals(again)
+
+
+def test_pools_of_different_shapes_are_refused(examples, tmp_path):
+    pools = Pools(lambda n: examples.take(np.arange(32 + n)), 32, 3)
+
+    with pytest.raises(UserError, match=r"one shape, but x is float32\[33, 3\] in pool 1"):
+        loop.fit(Line, loss, pools, examples, settings(epochs=3), Checkpoints(tmp_path, "key"))
+
+
+def test_a_validation_loss_that_is_never_finite_ends_without_weights(examples, tmp_path):
+    def broken(model, batch, key, training):
+        return loss(model, batch, key, training) * (1.0 if training else jnp.nan)
+
+    with pytest.raises(UserError, match=r"validation loss must be finite.*member 0"):
+        fit(examples, tmp_path, loss=broken, epochs=2)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geojax.scores import verdict
-from geojax.task import Score
+from geojax.task import BEFORE, Score
 
 F1 = Score("macro_f1", "macro F1", "1", higher_is_better=True)
 RMSE = Score("rmse", "RMSE of hidden cells", "K", higher_is_better=False, slices="coverage")
@@ -111,3 +111,13 @@ def test_the_headline_is_the_score_over_all_slices_together():
     found = verdict.summarize(pd.concat([slices, frame]), RMSE, "a run", "years", 9)
 
     assert found["model"]["value"] == 0.3
+
+
+def test_the_model_before_an_update_is_shown_but_is_no_baseline():
+    rivals = {BEFORE: (0.79, -0.01, 0.03), "forest": (0.7, 0.06, 0.14)}
+    found = verdict.summarize(table(F1, 0.8, rivals), F1, "a run", "stations", 57)
+
+    assert found["best_baseline"] == "forest"
+    assert list(found["baselines"]) == ["forest"]
+    assert found["before"][BEFORE]["difference_low"] == -0.01
+    assert found["verdict"].startswith("better than forest")

@@ -1,8 +1,8 @@
 """What may stand in `config/runs/*.yaml`."""
 
-from typing import Any
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from geojax.config.section import Name, Section
 
@@ -32,6 +32,18 @@ class Training(Section):
     ensemble: int = Field(default=1, ge=1, description="members, trained at once from different seeds")
     steps: int | None = Field(default=None, ge=1, description="steps that make an epoch; else one pass over all")
     seed: int = 0
+    update: Literal["warm", "scratch"] = Field(
+        default="scratch", description="on changed data: go on from the last finished weights, or begin anew"
+    )
+    resident: int | None = Field(
+        default=None, ge=1, description="examples held in memory at once, an epoch's pool; null for all of a split"
+    )
+
+    @model_validator(mode="after")
+    def holds_a_batch(self) -> Self:
+        if self.resident is not None and self.resident < self.batch_size:
+            raise ValueError(f"resident ({self.resident}) must not be smaller than batch_size ({self.batch_size})")
+        return self
 
 
 class Evaluation(Section):

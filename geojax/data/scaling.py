@@ -8,6 +8,8 @@ import xarray as xr
 
 from geojax.errors import UserError
 
+BLOCK = 2**20  # values that are taken to float64 at once
+
 
 def moments(part: xr.Dataset, section: dict[str, Any]) -> xr.Dataset:
     """Count, sum and sum of squares of each scaled variable, float64, over the dimensions `over`.
@@ -15,7 +17,7 @@ def moments(part: xr.Dataset, section: dict[str, Any]) -> xr.Dataset:
     section : the dataset's section `scaling`; with `center: month` each calendar month stands by itself
     raises UserError : no variable has these dimensions
     """
-    scaled = part[[name for name in part.data_vars if set(section["over"]) <= set(part[name].dims)]].astype("float64")
+    scaled = part[[name for name in part.data_vars if set(section["over"]) <= set(part[name].dims)]]
     if not scaled.data_vars:
         raise UserError(
             f"scaling: over: no variable lies on {', '.join(section['over'])}; the dimensions are "
@@ -28,6 +30,20 @@ def moments(part: xr.Dataset, section: dict[str, Any]) -> xr.Dataset:
 
 
 def _sums(part: xr.Dataset, over: list[str]) -> xr.Dataset:
+    """Sums over `over` in float64, block by block along the longest of its dimensions, to hold one block at a time."""
+    part = part.load()
+    longest = max(over, key=lambda dim: part.sizes[dim])
+    count = max(1, part.sizes[longest])
+    values = max(array.size for array in part.data_vars.values())
+    step = max(1, count * BLOCK // max(values, 1))
+    blocks = (part.isel({longest: slice(first, first + step)}) for first in range(0, count, step))
+    total, *others = (_sums_of_block(block.astype("float64"), over) for block in blocks)
+    for other in others:
+        total = total + other
+    return total
+
+
+def _sums_of_block(part: xr.Dataset, over: list[str]) -> xr.Dataset:
     return xr.concat(
         [part.notnull().sum(over).astype("float64"), part.sum(over), (part**2).sum(over)],
         xr.DataArray(["count", "sum", "square"], dims="moment", name="moment"),
@@ -94,8 +110,9 @@ def apply(part: xr.Dataset, fitted: xr.Dataset) -> xr.Dataset:
         center = fitted[f"{name}_center"]
         if "month" in center.dims:
             center = center.sel(month=part["time"].dt.month).drop_vars("month")
-        values = (part[name] - center) / fitted[f"{name}_spread"]
-        values = values.transpose(*part[name].dims).astype("float32")
+        values = (part[name] - center).transpose(*part[name].dims)
+        values /= fitted[f"{name}_spread"]  # in place: a part may be large
+        values = values.astype("float32", copy=False)
         attributes = {key: value for key, value in part[name].attrs.items() if key not in ("units", "standard_name")}
         source = {"units": "1", "scaled_from": str(name), "original_units": part[name].attrs.get("units", "1")}
         values.attrs = attributes | source
@@ -106,4 +123,9 @@ def apply(part: xr.Dataset, fitted: xr.Dataset) -> xr.Dataset:
 def drift(part: xr.Dataset, fitted: xr.Dataset) -> dict[str, dict[str, float]]:
     """Mean and deviation of the normalized variables, in spreads of the reference: 0 and 1 mean no drift."""
     names = [str(n)[: -len("_center")] for n in fitted.data_vars if str(n).endswith("_center")]
-    return {n: {"mean": float(part[n].mean()), "deviation": float(part[n].std())} for n in names if n in part}
+    found = {}
+    for name in (n for n in names if n in part):
+        count, total, square = (float(v) for v in _sums(part[[name]], list(map(str, part[name].dims)))[name])
+        mean = total / count if count else np.nan
+        found[name] = {"mean": mean, "deviation": np.sqrt(max(square / count - mean**2, 0.0)) if count else np.nan}
+    return found

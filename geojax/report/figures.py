@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from geojax.report import style
 from geojax.report.style import MUTED, SEQUENTIAL, styled
-from geojax.task import Score
+from geojax.task import BEFORE, Score
 
 LABELS = {"train": "Training loss", "validation": "Validation loss"}
 
@@ -27,10 +27,10 @@ def to_data_uri(figure: Figure, dpi: int = 170) -> str:
 
 
 def method_order(scores: pd.DataFrame, headline: Score) -> list[str]:
-    """The model, then the baselines from best to worst."""
-    own = scores[(scores["score"] == headline.name) & (scores["method"] != "model")]
-    ordered = own.sort_values("value", ascending=not headline.higher_is_better)
-    return ["model", *ordered["method"]]
+    """The model, the one before an update if there is one, then the baselines from best to worst."""
+    own = scores[scores["score"] == headline.name].sort_values("value", ascending=not headline.higher_is_better)
+    first = [name for name in ("model", BEFORE) if name in set(own["method"])]
+    return [*first, *(name for name in own["method"] if name not in first)]
 
 
 @styled

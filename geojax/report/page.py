@@ -49,6 +49,7 @@ class Section:
     device: str
     facts: list[tuple[str, str]]
     config: str
+    sampled: str = ""  # what was seen of the examples if not all could be held at once
 
     @property
     def drawing(self) -> Markup:
@@ -96,12 +97,13 @@ def section(name: str, run: dict[str, Any], dataset: dict[str, Any], dataset_nam
         split_plate=plates.split(index, spans, dataset["split"]["by"]),
         audited=partition.audited(store.read_json(own_index)["audit"]),
         learning=plates.learning(history),
-        training=_trained(history, run["training"]),
+        training=_trained(history, run["training"], model),
         headline=tables.headline(table, task.headline, methods),
         score_plates=plates.scores(table, task.headline, methods, scores),
         details=tables.sliced(table, task.headline, methods),
-        chosen=[(method, tables.settings(scores["chosen"].get(method, {}))) for method in methods[1:]],
-        pictures=[plates.plate(picture) for picture in task.pictures(_outcome(problem, results, scores, table))],
+        chosen=[(m, tables.settings(scores["chosen"].get(m, {}))) for m in methods if m in scores["baselines"]],
+        sampled=_sampled(scores, index, resident := run["training"]["resident"]),
+        pictures=[plates.plate(p) for p in task.pictures(_outcome(problem, results, scores, table, resident))],
         drift=plates.drift(index, {part: own["drift"] for part, own in normalized.items()}),
         device=model.get("device", "not recorded"),
         facts=_facts(results, data, model),
@@ -133,11 +135,16 @@ def _stacked(text: str) -> Markup:
     return Markup('{}<br> <span class="muted">({}</span>').format(middle, ends)
 
 
-def _outcome(problem: Problem, results: Path, scores: dict[str, Any], table: pd.DataFrame) -> Outcome:
-    baselines = {str(name): array.values for name, array in store.read(results / "baselines.zarr").data_vars.items()}
-    model = store.read(results / "predictions.zarr")["test"].values
+def _outcome(
+    problem: Problem, results: Path, scores: dict[str, Any], table: pd.DataFrame, resident: int | None
+) -> Outcome:
+    """What pictures are drawn of: the test examples, or a fixed sample of them if not all may be held."""
+    taken = problem.sampled("test", resident)
+    own = store.read(results / "baselines.zarr").data_vars.items()
+    baselines = {str(name): array[taken].values for name, array in own}
+    model = store.read(results / "predictions.zarr")["test"][taken].values
     best = scores["best_baseline"]
-    rows, test = problem.rows("test"), problem.examples("test")
+    rows, test = problem.rows("test").iloc[taken].reset_index(drop=True), problem.sample("test", resident)
     return Outcome(rows, problem.parts, problem.scaling, test, model, baselines, best, table)
 
 
@@ -146,12 +153,37 @@ def _spans(manifests: dict[str, dict[str, Any]]) -> partition.Spans:
     return {part: (pd.Timestamp(span[0]), pd.Timestamp(span[1])) for part, span in spans.items() if span}
 
 
-def _trained(history: pd.DataFrame, training: dict[str, Any]) -> str:
+def _sampled(scores: dict[str, Any], index: pd.DataFrame, resident: int | None) -> str:
+    """What baselines and pictures saw, in words, if not all."""
+    told = [f"{n} of {of} {split} examples" for split, (n, of) in scores.get("sampled", {}).items()]
+    seen = [f"Baselines were fitted and tuned on a fixed sample of {' and '.join(told)}."] if told else []
+    count = int((index["split"] == "test").sum())
+    if resident is not None and count > resident:
+        seen.append(f"Scores are of all {count} test examples, pictures of a fixed sample of at most {resident}.")
+    return " ".join(seen)
+
+
+def _updated(model: dict[str, Any]) -> str:
+    """How an updated model came to be, in words; nothing if it began from scratch."""
+    lineage = model.get("lineage", [])
+    if len(lineage) < 2:
+        return f" Asked to go on from earlier weights, but from scratch: {model['reason']}." * (
+            model.get("update") == "warm"
+        )
+    return (
+        f" Training went on from the weights of an earlier one, on changed data; it is number {len(lineage)} in a row, "
+        "and the scores show the model before it too."
+    )
+
+
+def _trained(history: pd.DataFrame, training: dict[str, Any], model: dict[str, Any]) -> str:
     best = 1 + history.loc[history.groupby("member")["validation_loss"].idxmin(), "epoch"]  # told from 1
     kept = str(best.iloc[0]) if best.nunique() == 1 else f"{best.min()} to {best.max()}"
     members, epochs = history["member"].nunique(), history["epoch"].nunique()
     who = f"{members} members" if members > 1 else "One model"
-    return f"{who}, {epochs} of at most {training['epochs']} epochs run; weights kept from epoch {kept}."
+    return (
+        f"{who}, {epochs} of at most {training['epochs']} epochs run; weights kept from epoch {kept}.{_updated(model)}"
+    )
 
 
 def _raw(entered: dict[str, dict[str, Any]]) -> dict[str, str]:

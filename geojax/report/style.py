@@ -8,9 +8,11 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from geojax.task import BEFORE
+
 WIDTH = 9.0  # inches, the width of the page's column
 INK, MUTED, LAND, GAP = "#1f2328", "#6b7280", "#aab0b8", "#dfe2e6"
-MODEL = "#d55e00"
+MODEL, PAST = "#d55e00", "#eeb087"
 OTHERS = ("#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito (2008)
 SPLITS = {"train": ("#8d99a6", "o"), "validation": ("#7a4fa3", "s"), "test": ("#00798c", "D")}
 SEQUENTIAL, ANOMALY, DIFFERENCE = "viridis", "RdBu_r", "PuOr_r"
@@ -29,8 +31,8 @@ styled = rc_context(
 
 def colours(methods: Iterable[str]) -> dict[str, str]:
     """One colour for each method, whatever order they come in."""
-    baselines = sorted(set(methods) - {"model"})
-    return {"model": MODEL} | {name: OTHERS[i % len(OTHERS)] for i, name in enumerate(baselines)}
+    baselines = sorted(set(methods) - {"model", BEFORE})
+    return {"model": MODEL, BEFORE: PAST} | {name: OTHERS[i % len(OTHERS)] for i, name in enumerate(baselines)}
 
 
 def grid(rows: int, columns: int, height: float, width: float = WIDTH, **options: Any) -> tuple[Figure, np.ndarray]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from geojax.task import Score
+from geojax.task import BEFORE, Score
 
 
 def summarize(table: pd.DataFrame, headline: Score, run: str, groups: str, count: int) -> dict[str, Any]:
@@ -15,6 +15,7 @@ def summarize(table: pd.DataFrame, headline: Score, run: str, groups: str, count
     rows = table[table["score"] == headline.name]
     by_method = {str(name): _headline(own) for name, own in rows.groupby("method", sort=False)}
     model = by_method.pop("model")
+    before = {BEFORE: by_method.pop(BEFORE)} if BEFORE in by_method else {}
     best = (max if headline.higher_is_better else min)(by_method, key=lambda name: by_method[name]["value"])
     return {
         "run": run,
@@ -24,6 +25,7 @@ def summarize(table: pd.DataFrame, headline: Score, run: str, groups: str, count
         "higher_is_better": headline.higher_is_better,
         "intervals": f"95 %, from resampling {count} {groups}",
         "model": model,
+        "before": before,
         "baselines": by_method,
         "best_baseline": best,
         "verdict": _verdict(rows, headline, best),

@@ -6,6 +6,7 @@ config/runs/seismic_phases.yaml.
 """
 
 import hashlib
+import weakref
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
@@ -23,6 +24,7 @@ from geojax.baselines.classifiers import FeatureClassifier
 from geojax.baselines.phase_features import phase_features
 from geojax.data import likeness, windows
 from geojax.data.windows import CLASSES
+from geojax.errors import UserError
 from geojax.scores import classification
 from geojax.task import Examples, Outcome, Picture, Score, Settings, Task
 from geojax.training import augment
@@ -59,6 +61,7 @@ class SeismicPhases(Task[PhaseSettings]):
     headline = Score("macro_f1", "macro F1", "1", higher_is_better=True)
     predicted: ClassVar = {"long_name": "probability of noise, P, S and coda", "units": "1"}
     groups = "stations, within each test block"
+    unit = "station"  # a pool holds the records of its stations
 
     def index(self, part: xr.Dataset, settings: PhaseSettings) -> pd.DataFrame:
         waveforms, rate = part["waveform"].values, part.attrs["sampling_rate_hz"]
@@ -90,16 +93,22 @@ class SeismicPhases(Task[PhaseSettings]):
     def examples(
         self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: PhaseSettings
     ) -> Examples:
+        training = bool((index["split"] == "train").all())
         window = np.empty((len(index), 3, settings.samples), "float32")
-        waveforms, station, count = [], np.zeros(len(index), "int32"), 0
+        waveforms, station, count = np.empty(0), np.zeros(len(index), "int32"), 0
+        stations = len(index[["part", "position"]].drop_duplicates())
         for part, rows in index.groupby("part", sort=False):
             records = parts[str(part)]["waveform"].values
             window[rows.index] = windows.cut(records, rows, settings.samples)
-            station[rows.index] = count + rows["position"]
-            waveforms.append(records)
-            count += len(records)
+            own, place = np.unique(rows["position"], return_inverse=True)
+            station[rows.index] = count + place
+            if training:
+                if not count:
+                    waveforms = np.empty((stations, *records.shape[1:]), records.dtype)
+                waveforms[count : count + len(own)] = records[own]
+                count += len(own)
         rows = {"window": window, "label": index["label"].to_numpy("int32")}
-        if not (index["split"] == "train").all():
+        if not training:
             return Examples(rows)
         ranges = [
             windows.start_range(CLASSES[row.label], row.p, row.s, settings.samples, row.rate_hz)
@@ -107,7 +116,7 @@ class SeismicPhases(Task[PhaseSettings]):
         ]
         onset = np.select([rows["label"] == 1, rows["label"] == 2], [index["p"], index["s"]], -1)
         rows |= {"station": station, "range": np.array(ranges, "int32"), "onset": onset.astype("int32")}
-        return Examples(rows, {"waveforms": np.concatenate(waveforms)} | _lenders(index, station, settings))
+        return Examples(rows, {"waveforms": waveforms} | _lenders(index, station, settings))
 
     def model(
         self, name: str, sizes: dict[str, Any], train: Examples, settings: PhaseSettings, rngs: nnx.Rngs
@@ -193,17 +202,24 @@ def _fresh_window(
 def _lenders(index: pd.DataFrame, station: np.ndarray, settings: PhaseSettings) -> dict[str, np.ndarray]:
     """For each station: some of its block that lend it noise, and the sample until which it is itself quiet."""
     first = index.assign(place=station).drop_duplicates("place").sort_values("place")
+    if len(first) < 2:
+        raise UserError("training: resident must hold the examples of two stations or more. Make it larger.")
     generator = np.random.default_rng(settings.seed)
     lenders = np.empty((len(first), LENDERS), "int32")
     for row in first.itertuples():
         others = first["place"][(first["group"] == row.group) & (first["place"] != row.place)]
+        if others.empty:  # alone of its block in a pool
+            others = first["place"][first["place"] != row.place]
         lenders[row.place] = generator.choice(others, LENDERS)
     quiet = [windows.start_range("noise", r.p, r.s, settings.samples, r.rate_hz)[1] for r in first.itertuples()]
     return {"lenders": lenders, "quiet_until": np.array(quiet, "int32")}
 
 
 class _Features:
-    """Features of windows, computed once for all classifiers: turned at random to train, at each azimuth else."""
+    """Features of windows, computed once for all classifiers: turned at random to train, at each azimuth else.
+
+    They are known as long as the windows live: another array may come to lie in the same place.
+    """
 
     def __init__(self, settings: PhaseSettings) -> None:
         self.seed, self.rate_hz = settings.seed, settings.rate_hz
@@ -215,5 +231,6 @@ class _Features:
             random = np.random.default_rng(self.seed).uniform(0, 2 * np.pi, (len(window), 1))
             angles = [random] if training else ANGLES
             turned = (np.asarray(augment.turn(window, angle)) for angle in angles)
+            weakref.finalize(window, self.known.pop, id(window), None)
             self.known[id(window)] = [phase_features(view, self.rate_hz) for view in turned]
         return self.known[id(window)]

@@ -78,22 +78,36 @@ class SSTGaps(Task[GapSettings]):
     def examples(
         self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: GapSettings
     ) -> Examples:
+        return self.pool(index, index, parts, scaling, settings)
+
+    def pool(
+        self,
+        index: pd.DataFrame,
+        whole: pd.DataFrame,
+        parts: Mapping[str, xr.Dataset],
+        scaling: xr.Dataset,
+        settings: GapSettings,
+    ) -> Examples:
+        # Training draws on the months of all training years at once: of them only the gaps come in pools.
+        training = bool((index["split"] == "train").all())
         name = settings.variable
         known = xr.ufuncs.isfinite(scaling[f"{name}_center"]).all("month").values
         ocean = known & (scaling[f"{name}_spread"] > 0).values
         spread = np.broadcast_to(scaling[f"{name}_spread"].values, ocean.shape)[ocean]
-        years = {part: parts[part][name].values[:, ocean] * spread for part in index["part"].unique()}
+        read = (whole if training else index)["part"].unique()
+        years = {part: parts[part][name].values[:, ocean] * spread for part in read}
         hidden = np.stack([_gap(ocean, row, settings) for row in index.itertuples()])
         lat, lon = np.meshgrid(scaling["lat"], scaling["lon"], indexing="ij")
         places = np.stack([lat[ocean], lon[ocean]], -1)
         rows = {"hidden": hidden, "coverage": index["coverage"].to_numpy("float32")}
         shared = {"weight": np.cos(np.radians(places[:, 0])).astype("float32")}
-        if (index["split"] == "train").all():
+        if training:
             blocks = np.array_split(sorted(years), settings.folds)
             fold = {part: i for i, block in enumerate(blocks) for part in block}
             rows["fold"] = index["part"].map(fold).to_numpy("int32")
             return Examples(rows, shared | _cross_fitted(years, blocks) | {"places": places, "ocean": ocean})
-        length = max(map(len, years.values()))
+        others = (parts[part].sizes["time"] for part in whole["part"].unique() if part not in years)
+        length = max([*map(len, years.values()), *others])
         fields = np.full((len(index), length, ocean.sum()), np.nan, "float32")
         for i, part in enumerate(index["part"]):
             fields[i, : len(years[part])] = years[part]

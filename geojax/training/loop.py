@@ -1,6 +1,7 @@
 """The training loop: an epoch is one compiled call, and order is a pure function of seed and epoch."""
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +15,9 @@ from geojax.config.run import Training
 from geojax.errors import UserError
 from geojax.log import logger
 from geojax.task import Examples
+from geojax.training import history
 from geojax.training.checkpoints import Checkpoints
+from geojax.training.feeding import Pools, Whole
 from geojax.training.progress import Progress
 
 Create = Callable[[nnx.Rngs], nnx.Module]
@@ -33,52 +36,74 @@ class State(NamedTuple):
 
 
 def fit(
-    create: Create, loss: Loss, train: Examples, validation: Examples, settings: Training, checkpoints: Checkpoints
+    create: Create,
+    loss: Loss,
+    train: Examples | Pools,
+    validation: Examples,
+    settings: Training,
+    checkpoints: Checkpoints,
+    start: Any = None,
 ) -> tuple[Any, pd.DataFrame]:
     """Train an ensemble and keep each member's best epoch on the validation examples.
 
     create : makes a member from its own random streams
     loss : (model, batch, key, training) to a scalar
-    train, validation : examples, resident on the device
+    train : examples, resident on the device, or pools of them, one for each epoch
+    validation : examples, resident on the device
+    start : best parameters and other variables of an earlier training, as this returns them, to go on from; the
+        optimizer starts anew
     returns : the best parameters and other variables (member, …); history, one row an epoch and member
     raises UserError : the loss is not finite
     """
-    graph, state = _start(create, settings, steps := _steps(train, settings))
-    data = jax.device_put(train), jax.device_put(validation)
+    steps = _steps(train.size, settings)
+    graph, state = _start(create, settings, steps, start)
+    feed = train if isinstance(train, Pools) else Whole(train)
+    held_out = jax.device_put(validation)
     epoch_of = _compile(graph, loss, settings, steps)
-    history: list[dict[str, float]] = []
+    rows: list[dict[str, float]] = []
     first = 0
     if saved := checkpoints.restore(state):
-        first, state, history = saved
+        first, state, rows = saved
         logger.info("resumed after epoch %d from %s", first, checkpoints.path)
-    with Progress(settings.epochs, steps * settings.batch_size * settings.ensemble, first) as progress:
+    with Progress(settings.epochs, steps * settings.batch_size * settings.ensemble, first) as progress, closing(feed):
         for number in range(first, settings.epochs):
-            if _waited(history, number) >= settings.patience:
+            if history.waited(rows, number) >= settings.patience:
                 logger.info("no member improved for %d epochs: stopped early", settings.patience)
                 break
-            state, train_loss, validation_loss = epoch_of(state, number, *data)
+            state, train_loss, validation_loss = epoch_of(state, number, feed(number), held_out)
             train_loss, validation_loss = np.asarray(train_loss), np.asarray(validation_loss)
-            _check_finite(train_loss, number, steps)
-            history += _rows(number, train_loss.mean(1), validation_loss, history)
+            history.check_finite(train_loss, number, steps)
+            rows += history.rows(number, train_loss.mean(1), validation_loss, rows)
             progress.advance(number, float(train_loss.mean()), float(validation_loss.mean()))
-            checkpoints.save(number + 1, state, history)
+            checkpoints.save(number + 1, state, rows)
     checkpoints.close()
-    return jax.device_get(state.best), pd.DataFrame(history)
+    history.check_kept(np.asarray(state.best_loss))
+    return jax.device_get(state.best), pd.DataFrame(rows)
 
 
-def predict(
-    graph: nnx.GraphDef, best: Any, function: Callable[[Any, Any], jax.Array], examples: Examples, batch: int
-) -> np.ndarray:
-    """Mean over the members of `function(model, batch)` for all examples: (example, …)."""
+def predictor(
+    graph: nnx.GraphDef, best: Any, function: Callable[[Any, Any], jax.Array], batch: int
+) -> Callable[[Examples], np.ndarray]:
+    """Mean over the members of `function(model, batch)`, from examples to (example, …); compiled once."""
 
     @jax.jit
     def of_batch(members: Any, rows: Examples) -> jax.Array:
         return jnp.mean(_over_members(lambda m: function(nnx.merge(graph, *m), rows), members), axis=0)
 
-    count = examples.size
-    batches = (np.minimum(np.arange(i, i + batch), count - 1) for i in range(0, count, batch))  # of one shape
-    pieces = [np.asarray(of_batch(best, examples.take(rows))) for rows in batches]
-    return np.concatenate(pieces)[:count]
+    def of_all(examples: Examples) -> np.ndarray:
+        count = examples.size
+        batches = (np.minimum(np.arange(i, i + batch), count - 1) for i in range(0, count, batch))  # of one shape
+        pieces = [np.asarray(of_batch(best, examples.take(rows))) for rows in batches]
+        return np.concatenate(pieces)[:count]
+
+    return of_all
+
+
+def predict(
+    graph: nnx.GraphDef, best: Any, function: Callable[[Any, Any], jax.Array], examples: Examples, batch: int
+) -> np.ndarray:
+    """What `predictor` gives for all examples."""
+    return predictor(graph, best, function, batch)(examples)
 
 
 def schedule(settings: Training, steps: int) -> optax.Schedule:
@@ -96,8 +121,7 @@ def _optimizer(settings: Training, steps: int) -> optax.GradientTransformation:
     )
 
 
-def _steps(train: Examples, settings: Training) -> int:
-    count = train.size
+def _steps(count: int, settings: Training) -> int:
     if count < settings.batch_size:
         raise UserError(
             f"training: batch_size must not exceed the {count} training examples, but is {settings.batch_size}. "
@@ -106,9 +130,13 @@ def _steps(train: Examples, settings: Training) -> int:
     return settings.steps or count // settings.batch_size
 
 
-def _start(create: Create, settings: Training, steps: int) -> tuple[nnx.GraphDef, State]:
+def _start(create: Create, settings: Training, steps: int, start: Any = None) -> tuple[nnx.GraphDef, State]:
     members = [nnx.split(create(nnx.Rngs(settings.seed + m)), nnx.Param, ...) for m in range(settings.ensemble)]
     params, rest = (jax.tree.map(lambda *leaves: jnp.stack(leaves), *(m[i] for m in members)) for i in (1, 2))
+    if start is not None:
+        # What is learned goes on; what the model keeps fixed has just been made of the new examples.
+        params, learned = jax.tree.map(jnp.array, (start[0], nnx.filter_state(start[1], nnx.BatchStat)))
+        rest = nnx.merge_state(rest, learned)
     optimizer = jax.vmap(_optimizer(settings, steps).init)(params)
     average, *best = (jax.tree.map(jnp.copy, tree) for tree in (params, params, rest))
     best_loss = jnp.full(settings.ensemble, jnp.inf, jnp.float32)
@@ -168,33 +196,3 @@ def _order(key: jax.Array, train: Examples, settings: Training, steps: int) -> j
     wanted = steps * settings.batch_size
     passes = [jax.random.permutation(k, count)[:kept] for k in jax.random.split(key, -(-wanted // kept))]
     return jnp.concatenate(passes)[:wanted].reshape(steps, settings.batch_size)
-
-
-def _rows(number: int, train: np.ndarray, validation: np.ndarray, history: list[dict[str, float]]) -> list[dict]:
-    best = {row["member"]: row["best_loss"] for row in history}
-    return [
-        {
-            "epoch": number,
-            "member": m,
-            "train_loss": float(train[m]),
-            "validation_loss": float(validation[m]),
-            "best_loss": min(best.get(m, np.inf), float(validation[m])),
-        }
-        for m in range(len(train))
-    ]
-
-
-def _waited(history: list[dict[str, float]], number: int) -> int:
-    """Epochs since any member last improved."""
-    improved = [row["epoch"] for row in history if row["validation_loss"] == row["best_loss"]]
-    return number - 1 - int(max(improved, default=number - 1))
-
-
-def _check_finite(losses: np.ndarray, number: int, steps: int) -> None:
-    if not np.isfinite(losses).all():
-        member, step = np.argwhere(~np.isfinite(losses))[0]
-        raise UserError(
-            f"training: the loss must stay finite, but is {losses[member, step]} at epoch {number}, step "
-            f"{number * steps + step}, member {member}. Lower `training: learning_rate` or `clip_norm`, or look at "
-            "the examples; the best checkpoint before it is kept."
-        )
