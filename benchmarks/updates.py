@@ -49,6 +49,7 @@ def write_month(path: Path, month: str, seed: int = 0) -> None:
     patterns = np.random.default_rng(0).normal(size=(3, 6, 8))
     season = 3 * np.cos(2 * np.pi * int(month[5:]) / 12)
     field = 20 + season + np.einsum("k,kij->ij", generator.normal(size=3), patterns)
+    field += 0.5 * generator.normal(size=field.shape)
     coords = {"time": [np.datetime64(f"{month}-16", "ns")], "lat": np.linspace(-12.5, 12.5, 6), "lon": np.arange(8.0)}
     array = xr.DataArray(field[None], coords, ("time", "lat", "lon"), attrs={"units": "degree_Celsius"})
     array.to_dataset(name="sst").to_netcdf(path)

@@ -51,7 +51,7 @@ def write_year(directory: Path, year: int) -> None:
     months = np.arange(12)
     season = 3 * np.cos(2 * np.pi * months / 12)[:, None, None]
     fields = 20 + season + np.einsum("mk,kij->mij", generator.normal(size=(12, 3)), patterns)
-    fields += 0.1 * generator.normal(size=fields.shape)
+    fields += 0.5 * generator.normal(size=fields.shape)
     fields[:, 0, 0] = np.nan
     times = np.array([f"{year}-{m + 1:02d}-16" for m in months], "datetime64[ns]")
     coords = {"time": times, "lat": np.linspace(-12.5, 12.5, 6), "lon": np.linspace(180, 215, 8)}
