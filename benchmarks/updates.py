@@ -112,9 +112,9 @@ def snakemake(folder: Path, *arguments: str) -> tuple[Counter[str], float, str]:
 
 
 def state(folder: Path) -> dict[Path, tuple[int, bytes]]:
-    """Every file of the stores and results; checkpoints are scratch."""
+    """Every file of the stores and results; checkpoints and what a warm start begins from are scratch."""
     found = [p for part in ("data", "results") for p in (folder / part).rglob("*") if p.is_file()]
-    kept = [p for p in found if "checkpoints" not in p.parts and p.name != ".snakemake_timestamp"]
+    kept = [p for p in found if not {"checkpoints", "finished"} & set(p.parts) and p.name != ".snakemake_timestamp"]
     return {p: (p.stat().st_size, p.read_bytes()) for p in kept}
 
 
@@ -247,6 +247,7 @@ def main() -> None:
         print(f"| {name} | {told(ran)} | {count or 'not run | '} | {took:.1f} |", flush=True)
         if not dry:
             snakemake(folder)
+            before = state(folder)
     if not given.folder:
         shutil.rmtree(folder)
 

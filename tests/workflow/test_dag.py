@@ -100,7 +100,7 @@ def test_the_whole_dag_runs_and_ends_with_scores_and_a_report(archive, first):
 def test_every_store_agrees_with_its_manifest(archive, first):
     stores = sorted(archive.rglob("*.zarr"))
 
-    assert len(stores) == 10 + 1 + 10 + 3
+    assert len(stores) == 10 + 1 + 10 + 3 + 1  # the last are the finished weights that a warm start begins from
     assert [line for path in stores for line in store.differences(path)] == []
 
 
@@ -164,6 +164,7 @@ def test_a_truncated_raw_file_ends_with_one_plain_message_and_nothing_half_writt
 
 
 def test_a_broken_file_is_set_aside_the_rest_goes_on_and_the_report_lists_it_until_it_is_mended(copy):
+    before = store.read_json(copy / "results/tiny/index.manifest.json")["groups"]
     path = copy / "raw" / "sst_1999.nc"
     path.write_bytes(path.read_bytes()[:3000])
     (copy / "config/datasets/tiny.yaml").write_text(yaml.safe_dump(DATASET | {"quality": {"policy": "quarantine"}}))
@@ -173,9 +174,8 @@ def test_a_broken_file_is_set_aside_the_rest_goes_on_and_the_report_lists_it_unt
     assert done.returncode == 0, done.stderr
     assert "sst_1999.nc: must be a NetCDF file" in store.set_aside(copy / "data/tiny/parts/1999.zarr")
     assert "sst_1999.nc: must be a NetCDF file" in store.set_aside(copy / "data/tiny/normalized/1999.zarr")
-    assert store.read_json(copy / "results/tiny/index.manifest.json")["groups"] == [
-        str(year) for year in range(1991, 2001) if year != 1999
-    ]
+    after = store.read_json(copy / "results/tiny/index.manifest.json")["groups"]
+    assert set(before) - set(after) == {"1999"}
     page = (copy / "report/index.html").read_text()
     assert "1 part is set aside and in no result" in page
     assert "sst_1999.nc: must be a NetCDF file" in page
