@@ -51,7 +51,13 @@ def write_days(folder: Path, days: int) -> list[list[Path]]:
         start = obspy.UTCDateTime(2024, 1, 1) + number * 86400
         written.append([])
         for channel, samples in zip(CHANNELS, day(values, number), strict=True):
-            header = {"network": "XX", "station": "OKL", "channel": channel, "sampling_rate": RATE_HZ, "starttime": start}
+            header = {
+                "network": "XX",
+                "station": "OKL",
+                "channel": channel,
+                "sampling_rate": RATE_HZ,
+                "starttime": start,
+            }
             path = folder / f"2024/XX/OKL/{channel}.D/XX.OKL..{channel}.D.2024.{start.julday:03d}"
             path.parent.mkdir(parents=True, exist_ok=True)
             obspy.Trace(samples, header).write(str(path), format="MSEED", encoding="STEIM2", reclen=4096)

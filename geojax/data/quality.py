@@ -171,28 +171,27 @@ def _spikes(values: np.ndarray, step: float) -> np.ndarray:
     """Samples alone far from their neighbours."""
     if len(values) < 2 * AROUND + 1:
         return np.array([], int)
-    # The median lies between these two, so that only what lies there must be sorted.
+    # Most records have no spike, which a bound below the median shows without sorting for the median itself.
     some = _apart(values, max(1, len(values) // SAMPLE))
-    some = some[np.isfinite(some)]
-    low, high = np.quantile(some, (0.45, 0.55)) if some.size else (0.0, np.inf)
-    known, below, between, far, where = 0, 0, [], [], []
+    low = float(np.quantile(some[np.isfinite(some)], 0.4)) if np.isfinite(some).any() else 0.0
+    least, below, above, far = max(1.4826 * low, step), 0, 0, []
     for start in range(0, len(values) - 2, BLOCK):
         apart = _apart(values[start : start + BLOCK + 2])
-        known += int(np.count_nonzero(apart < np.inf))
         below += int(np.count_nonzero(apart < low))
-        between.append(apart[(apart >= low) & (apart <= high)])
-        there = np.flatnonzero(apart > SPIKE_Z * max(1.4826 * low, step))
-        where.append(start + there + 1)
-        far.append(apart[there])
-    if not known:
+        above += int(np.count_nonzero(apart >= low))
+        far.append(start + 1 + np.flatnonzero(apart > SPIKE_Z * least))
+    if below < above and not _alone(values, np.concatenate(far), least).size:
         return np.array([], int)
-    median = _median(np.concatenate(between), known, below)
-    if median is None:
-        apart = _apart(values)
-        median = float(np.median(apart[np.isfinite(apart)]))
-        far, where = [apart], [np.arange(1, len(values) - 1)]
-    scale = max(1.4826 * median, step)
-    candidates = np.concatenate(where)[np.concatenate(far) > SPIKE_Z * scale]
+    apart = _apart(values)
+    known = apart[np.isfinite(apart)]
+    if not known.size:
+        return np.array([], int)
+    scale = max(1.4826 * float(np.median(known)), step)
+    return _alone(values, np.flatnonzero(apart > SPIKE_Z * scale) + 1, scale)
+
+
+def _alone(values: np.ndarray, candidates: np.ndarray, scale: float) -> np.ndarray:
+    """Those candidates that lie far outside the range of the samples around them."""
     offsets = np.array([*range(-AROUND, 0), *range(1, AROUND + 1)])
     alone = []
     for block in np.array_split(candidates, max(1, len(candidates) // 100_000)):
@@ -207,13 +206,7 @@ def _spikes(values: np.ndarray, step: float) -> np.ndarray:
 def _apart(values: np.ndarray, every: int = 1) -> np.ndarray:
     """Distance of samples from the mean of their neighbours."""
     middle, before, after = (values[i : len(values) - 2 + i : every].astype("float64") for i in (1, 0, 2))
-    return np.abs(middle - (before + after) / 2)
-
-
-def _median(between: np.ndarray, count: int, below: int) -> float | None:
-    """The median of `count` numbers, of which those between two bounds are at hand; None if it is not among them."""
-    first, last = (count - 1) // 2 - below, count // 2 - below
-    if not 0 <= first <= last < len(between):
-        return None
-    sorted_ = np.partition(between, (first, last))
-    return float(sorted_[first] + sorted_[last]) / 2
+    before += after
+    before *= 0.5
+    middle -= before
+    return np.abs(middle, out=middle)
