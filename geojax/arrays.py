@@ -1,20 +1,22 @@
 """Boxes out of arrays on disk, many at once: each chunk is read and decoded once for all of them, by several threads.
 
-Zarr itself takes about a millisecond for each box, little of it to read and decode.
+Zarr itself takes about a millisecond for each box, little of it to read and decode. So what is done for each chunk is
+kept short here, and NumPy finds where things lie for all chunks together.
 """
 
 import os
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from itertools import pairwise, product
+from itertools import pairwise
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from geojax.chunks import ABSENT, Array, File
+from geojax.chunks import ABSENT, File
 from geojax.errors import UserError
+from geojax.layouts import Array
 
 OPEN = 256  # files that are open at a time
 CALL = 16_384  # bytes that are copied in the time that a call to the system takes
@@ -22,10 +24,20 @@ ALONE = 16  # chunks below which threads cost more than they give
 
 
 class Piece(NamedTuple):
-    """What a box has in common with a chunk: where in the chunk, and where in the boxes."""
+    """What a box has in common with a chunk."""
 
-    source: tuple[slice, ...]
-    target: tuple[Any, ...]  # box, slices
+    source: tuple[slice, ...]  # in the chunk
+    target: tuple[Any, ...]  # box and, in it, slices
+    runs: list[list[int]]  # byte in the chunk, byte in the boxes, count; where parts of a chunk may be read
+
+
+class Work(NamedTuple):
+    """A chunk: number of its array, index of its file, number in there, and what is wanted of it."""
+
+    array: int
+    file: tuple[int, ...]
+    number: int
+    pieces: list[Piece]
 
 
 class Reader:
@@ -34,7 +46,7 @@ class Reader:
     def __init__(self, threads: int | None = None) -> None:
         self.threads = threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(self.threads)
-        self._open = lru_cache(OPEN)(Array.open)
+        self._open = lru_cache(OPEN)(File)
 
     def read(
         self, arrays: Sequence[Array], which: np.ndarray, origins: np.ndarray, shape: Sequence[int],
@@ -46,75 +58,50 @@ class Reader:
         promised : for each array the files that must exist; chunks in others that do not are fill values
         raises UserError : a box lies outside its array, a promised file is missing, or a chunk is damaged
         """
-        size = np.asarray(shape)
-        check_inside(arrays, which, origins, size)
+        check_inside(arrays, which, origins, shape)
         boxes = np.empty((len(which), *shape), np.result_type(*(array.dtype for array in arrays)).newbyteorder("="))
-        work = [
-            (arrays[array], index, pieces, promised[array] if promised else ())
-            for array, index, pieces in _by_chunk(arrays, which, origins, size)
-        ]
-        if len(work) < ALONE or self.threads == 1:
-            self._fill(boxes, work)
-            return boxes
-        shares = np.linspace(0, len(work), self.threads * 2 + 1).astype(int)
-        for _ in self._pool.map(lambda share: self._fill(boxes, work[slice(*share)]), pairwise(shares)):
-            pass
+        work = _plan(arrays, which, origins, boxes)
+        shares = min(2 * self.threads if self.threads > 1 else 1, max(1, len(work) // ALONE))
+        bounds = pairwise(np.linspace(0, len(work), shares + 1).astype(int))
+        # The list passes on what a thread raises.
+        list(self._pool.map(lambda share: _fill(boxes, arrays, work[slice(*share)], self._file, promised), bounds))
         return boxes
 
-    def _fill(self, boxes: np.ndarray, work: list[tuple[Array, tuple[int, ...], list[Piece], Collection[str]]]) -> None:
-        for array, index, pieces, promised in work:
-            name, number = array.file(index)
-            try:
-                file = self._open(array, name)
-            except FileNotFoundError:
-                if name in promised:
-                    raise UserError(
-                        f"{array.folder / name}: must exist, as the manifest of its store says, but does not. "
-                        "Remove the store and rebuild it."
-                    ) from None
-                file = None
-            if file is None or file.places[number] == (ABSENT, ABSENT):
-                for piece in pieces:
-                    boxes[piece.target] = array.fill
-            else:
-                _copy(boxes, array, index, number, pieces, file)
+    def _file(self, array: Array, index: tuple[int, ...], promised: Collection[str]) -> File | None:
+        try:
+            return self._open(array, index)
+        except FileNotFoundError:
+            if array.name(index) in promised:
+                raise UserError(
+                    f"{array.folder / array.name(index)}: must exist, as the manifest of its store says, but does "
+                    "not. Remove the store and rebuild it."
+                ) from None
+            return None
 
 
-def _copy(
-    boxes: np.ndarray, array: Array, index: tuple[int, ...], number: int, pieces: list[Piece], file: File
-) -> None:
-    """From one chunk to the boxes: of a chunk that is stored as it is and known to be sound, only what they need."""
-    start, length = file.places[number]
-    what = f"chunk {'.'.join(map(str, index))}"
-    parts = array.is_stored_as_is(boxes.dtype) and _rows(pieces) * CALL <= array.bytes
-    if parts and number in file.sound:
-        for piece in pieces:
-            _copy_rows(boxes[piece.target], array, piece, file, start, what)
-        return
-    try:
-        numbers = array.decode(file.read(start, length, what))
-    except ValueError as error:
-        raise file.damaged(what, f"cannot be decoded ({error})") from error
-    file.sound.add(number)
-    for piece in pieces:
-        boxes[piece.target] = numbers[piece.source]
+def _fill(boxes: np.ndarray, arrays: Sequence[Array], work: list[Work], open_file: Any, promised: Any) -> None:
+    flat, opened, file = boxes.reshape(-1).view("u1").data, None, None
+    for chunk in work:
+        if opened != (chunk.array, chunk.file):
+            opened = chunk.array, chunk.file
+            file = open_file(arrays[chunk.array], chunk.file, promised[chunk.array] if promised else ())
+        if file is None or file.places[chunk.number] == (ABSENT, ABSENT):
+            for piece in chunk.pieces:
+                boxes[piece.target] = arrays[chunk.array].fill
+        elif chunk.pieces[0].runs and file.is_sound(chunk.number):
+            start = file.places[chunk.number][0]
+            for piece in chunk.pieces:
+                for source, target, count in piece.runs:
+                    file.read_into(flat[target : target + count], start + source)
+        else:
+            numbers = file.chunk(chunk.number)
+            for piece in chunk.pieces:
+                boxes[piece.target] = numbers[piece.source]
 
 
-def _rows(pieces: list[Piece]) -> int:
-    """Stretches that lie together on disk."""
-    return sum(prod(s.stop - s.start for s in piece.source[:-1]) for piece in pieces)
-
-
-def _copy_rows(target: np.ndarray, array: Array, piece: Piece, file: File, start: int, what: str) -> None:
-    ranges = (range(s.start * step, s.stop * step, step) for s, step in zip(piece.source, array.strides, strict=True))
-    *lead, last = ranges
-    start += last.start
-    for row, place in zip(np.ndindex(target.shape[:-1]), product(*lead), strict=True):
-        file.read_into(target[row], start + sum(place), what)
-
-
-def check_inside(arrays: Sequence[Any], which: np.ndarray, origins: np.ndarray, size: np.ndarray) -> None:
-    limits = np.array([array.shape for array in arrays])[which]
+def check_inside(arrays: Sequence[Any], which: np.ndarray, origins: np.ndarray, shape: Sequence[int]) -> None:
+    """raises UserError : a box is not whole inside its array"""
+    size, limits = np.asarray(shape), np.array([array.shape for array in arrays])[which]
     outside = ((origins < 0) | (origins + size > limits) | (size < 1)).any(1)
     if outside.any():
         array, origin = arrays[which[outside][0]], origins[outside][0]
@@ -124,32 +111,59 @@ def check_inside(arrays: Sequence[Any], which: np.ndarray, origins: np.ndarray, 
         )
 
 
-def _by_chunk(
-    arrays: Sequence[Array], which: np.ndarray, origins: np.ndarray, size: np.ndarray
-) -> list[tuple[int, tuple[int, ...], list[Piece]]]:
-    """Array, index and pieces of every chunk that is touched."""
-    chunk = np.array([array.chunk for array in arrays])[which]
-    first, last = origins // chunk, (origins + size - 1) // chunk
-    indices, boxes = [], []
-    for step in np.ndindex(*((last - first).max(0, initial=0) + 1)):
+def _plan(arrays: Sequence[Array], which: np.ndarray, origins: np.ndarray, boxes: np.ndarray) -> list[Work]:
+    """Every chunk that is touched, in the order of arrays and files."""
+    chunk, per_file, factors = (
+        np.array([getattr(array, name) for array in arrays])[which] for name in ("chunk", "per_file", "factors")
+    )
+    ends = origins + boxes.shape[1:]
+    first, last = origins // chunk, (ends - 1) // chunk
+    indices, owners = [], []
+    for step in np.ndindex(*((last - first).max(0) + 1)):
         touched = np.flatnonzero((first + step <= last).all(1))
         indices.append(first[touched] + step)
-        boxes.append(touched)
-    index, box = np.concatenate(indices), np.concatenate(boxes)
-    order = np.lexsort((*index.T[::-1], which[box]))
-    index, box = index[order], box[order]
-    low = np.maximum(origins[box], index * chunk[box])
-    high = np.minimum(origins[box] + size, (index + 1) * chunk[box])
-    source, target = (_slices(low - base, high - base) for base in (index * chunk[box], origins[box]))
-    pieces = [Piece(s, (b, *t)) for b, s, t in zip(box.tolist(), source, target, strict=True)]
-    keys = np.column_stack([which[box], index])
+        owners.append(touched)
+    index, box = np.concatenate(indices), np.concatenate(owners)
+    file = index // per_file[box]
+    number = ((index - file * per_file[box]) * factors[box]).sum(1)
+    keys = np.column_stack([which[box], file, number])
+    order = np.lexsort(keys.T[::-1])
+    index, box, keys = index[order], box[order], keys[order]
+    begin = index * chunk[box]
+    low, high = np.maximum(origins[box], begin), np.minimum(ends[box], begin + chunk[box])
+    source, target = _slices(low - begin, high - begin), _slices(low - origins[box], high - origins[box])
+    runs = _runs(arrays, which[box], low - begin, low - origins[box], high - low, box, boxes)
+    pieces = [Piece(s, (b, *t), r) for s, b, t, r in zip(source, box.tolist(), target, runs, strict=True)]
     starts = np.flatnonzero(np.r_[True, (keys[1:] != keys[:-1]).any(1)]).tolist()
     return [
-        (array, tuple(place), pieces[begin:end])
-        for (array, *place), (begin, end) in zip(keys[starts].tolist(), pairwise([*starts, len(pieces)]), strict=True)
+        Work(array, tuple(place), number, pieces[start:end])
+        for (array, *place, number), (start, end) in zip(
+            keys[starts].tolist(), pairwise([*starts, len(pieces)]), strict=True
+        )
     ]
 
 
 def _slices(start: np.ndarray, stop: np.ndarray) -> list[tuple[slice, ...]]:
     """(piece, dimension) twice to one tuple for each piece."""
     return list(zip(*(map(slice, a, b) for a, b in zip(start.T.tolist(), stop.T.tolist(), strict=True)), strict=True))
+
+
+def _runs(
+    arrays: Sequence[Array], array: np.ndarray, source: np.ndarray, target: np.ndarray, length: np.ndarray,
+    box: np.ndarray, boxes: np.ndarray,
+) -> list[list[list[int]]]:  # fmt: skip
+    """For each piece its stretches that lie together in the file, if reading those is less work than all the chunk."""
+    lead = boxes.shape[1:-1]
+    worth = np.array([a.is_stored_as_is(boxes.dtype) and prod(lead) * CALL <= a.bytes for a in arrays])[array]
+    if not worth.any():
+        return [[]] * len(box)
+    steps = np.array([*np.ndindex(*lead)], "int64")  # (run, leading dimension)
+    inside = (steps < length[:, None, :-1]).all(-1) & worth[:, None]  # (piece, run)
+    strides, into = np.array([a.strides for a in arrays])[array], np.array(boxes.strides)
+    read = (source * strides).sum(1)[:, None] + (steps * strides[:, None, :-1]).sum(-1)
+    write = (box * into[0] + target @ into[1:])[:, None] + steps @ into[1:-1]
+    count = np.broadcast_to(length[:, -1:] * boxes.itemsize, read.shape)
+    runs = np.stack([read, write, count], -1).tolist()
+    return [
+        [run for run, there in zip(*each, strict=True) if there] for each in zip(runs, inside.tolist(), strict=True)
+    ]

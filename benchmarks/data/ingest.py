@@ -16,7 +16,7 @@ import numpy as np
 import obspy
 import xarray as xr
 from archive import write_days, write_years
-from pairs import in_turn, machine, table
+from pairs import in_turn, machine, rates, ratios
 
 from geojax import stages
 from geojax.data import quality
@@ -98,7 +98,8 @@ def main(days: int) -> None:
             "geojax ingest_part": lambda: ingest(parts[0], target, WAVEFORMS),
             "reading the files alone": lambda: [path.read_bytes() for path in parts[0]],
         }
-        print(table(in_turn(ways, days), amount, "MB/s"))
+        costs = in_turn(ways, days)
+        print(rates(costs, amount, "MB/s"), ratios(costs, list(ways)[1:2], list(ways)[:1]), sep="\n\n")
         shares = [share_of_quality_control(parts[0], target) for _ in range(5)]
         print(f"\nQuality control of the samples: {np.median(shares):.0%} of geojax's time.\n")
 
@@ -109,12 +110,14 @@ def main(days: int) -> None:
             "xarray loop to NetCDF": lambda: xarray_to_netcdf(years, target),
             "geojax ingest_part": lambda: ingest(years, target, GRIDS),
         }
-        print(table(in_turn(ways, days), amount, "MB/s"))
+        costs = in_turn(ways, days)
+        print(rates(costs, amount, "MB/s"), ratios(costs, list(ways)[1:], list(ways)[:1]), sep="\n\n")
 
         amount = sum(path.stat().st_size for part in parts for path in part) / 1e6
         print(f"\n### {days} days, one job and two\n")
         both = {f"{n} at a time": (lambda n=n: jobs(n, parts, target)) for n in (1, 2)}
-        print(table(in_turn(both, 3), amount, "MB/s"))
+        costs = in_turn(both, 3)
+        print(rates(costs, amount, "MB/s"), ratios(costs, list(both)[1:], list(both)[:1]), sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 from typing import NamedTuple
 
@@ -15,10 +15,13 @@ class Cost(NamedTuple):
 
 def timed(action: Callable[[], object]) -> Cost:
     """Seconds on the clock, and of all cores that worked for it, those of ended children included."""
-    wall, before = time.perf_counter(), os.times()
+    wall, before = time.perf_counter(), _cpu()
     action()
-    after = os.times()
-    return Cost(time.perf_counter() - wall, max(sum(after[:4]) - sum(before[:4]), 0.01))  # ticks of 0.01 s
+    return Cost(time.perf_counter() - wall, _cpu() - before)
+
+
+def _cpu() -> float:
+    return time.process_time() + sum(os.times()[2:4])
 
 
 def in_turn(ways: Mapping[str, Callable[[], object]], rounds: int, warm: int = 1) -> dict[str, list[Cost]]:
@@ -32,17 +35,23 @@ def in_turn(ways: Mapping[str, Callable[[], object]], rounds: int, warm: int = 1
     return costs
 
 
-def table(costs: Mapping[str, list[Cost]], amount: float, unit: str, digits: int = 0) -> str:
-    """Markdown: medians of rates and, against the first way, medians of the ratios of each round."""
-    first = next(iter(costs.values()))
-    lines = [f"| way | {unit} | times the first | {unit[:-2]} of CPU time | times the first |", "|---|---|---|---|---|"]
+def rates(costs: Mapping[str, list[Cost]], amount: float, unit: str) -> str:
+    """Markdown: medians of what is done in a second on the clock, and in a second of one core's time."""
+    lines = [f"| way | {unit} | {unit} of CPU time |", "|---|---|---|"]
     for name, every in costs.items():
-        cells = []
-        for i in range(2):
-            rate = median(amount / cost[i] for cost in every)
-            ratio = median(base[i] / cost[i] for base, cost in zip(first, every, strict=True))
-            cells += [f"{rate:.{digits}f}", f"{ratio:.2f}"]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        wall, cpu = (median(amount / cost[i] for cost in every) for i in range(2))
+        lines.append(f"| {name} | {wall:,.0f} | {cpu:,.0f} |")
+    return "\n".join(lines)
+
+
+def ratios(costs: Mapping[str, list[Cost]], ours: Iterable[str], peers: Iterable[str]) -> str:
+    """Markdown: how many times as fast each of ours is as each peer, medians over rounds; in brackets by CPU time."""
+    peers = list(peers)
+    lines = ["| | " + " | ".join(f"against {peer}" for peer in peers) + " |", "|---" * (len(peers) + 1) + "|"]
+    for name in ours:
+        pairs = [list(zip(costs[peer], costs[name], strict=True)) for peer in peers]
+        both = [[median(peer[i] / own[i] for peer, own in pair) for i in range(2)] for pair in pairs]
+        lines.append(f"| {name} | " + " | ".join(f"{wall:.2f} ({cpu:.2f})" for wall, cpu in both) + " |")
     return "\n".join(lines)
 
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from geojax import store
 from geojax.arrays import Reader, check_inside
-from geojax.chunks import Array, describe
 from geojax.errors import UserError
+from geojax.layouts import Array, describe
 
 CODED = {"scale_factor", "add_offset", "missing_value", "_Unsigned", "dtype"}  # attributes that change the numbers
 
@@ -72,7 +72,7 @@ class Loader:
         if known.all():
             arrays = [part.array for part in parts if part.array is not None]
             return self._reader.read(arrays, which, origins, size, [part.promised for part in parts])
-        check_inside(parts, which, origins, np.asarray(size))
+        check_inside(parts, which, origins, size)
         boxes = np.empty((len(which), *size), np.result_type(*(part.dtype for part in parts)))
         for i, origin in enumerate(origins):
             boxes[i] = parts[which[i]].box(origin, size)
