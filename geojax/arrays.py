@@ -19,7 +19,6 @@ from geojax.errors import UserError
 from geojax.layouts import Array
 
 OPEN = 256  # files that are open at a time
-CALL = 16_384  # bytes that are copied in the time that a call to the system takes
 ALONE = 16  # chunks below which threads cost more than they give
 
 
@@ -88,15 +87,20 @@ def _fill(boxes: np.ndarray, arrays: Sequence[Array], work: list[Work], open_fil
         if file is None or file.places[chunk.number] == (ABSENT, ABSENT):
             for piece in chunk.pieces:
                 boxes[piece.target] = arrays[chunk.array].fill
-        elif chunk.pieces[0].runs and file.is_sound(chunk.number):
-            start = file.places[chunk.number][0]
+        elif _is_sparse(chunk, arrays[chunk.array]) and file.has_runs(chunk.number):
             for piece in chunk.pieces:
                 for source, target, count in piece.runs:
-                    file.read_into(flat[target : target + count], start + source)
+                    file.read_into(flat[target : target + count], chunk.number, source)
         else:
             numbers = file.chunk(chunk.number)
             for piece in chunk.pieces:
                 boxes[piece.target] = numbers[piece.source]
+
+
+def _is_sparse(chunk: Work, array: Array) -> bool:
+    """Whether so little is wanted of a chunk that reading runs alone is less work."""
+    cost = sum(len(piece.runs) for piece in chunk.pieces) * (array.run_cost or 0)
+    return 0 < cost <= array.bytes
 
 
 def check_inside(arrays: Sequence[Any], which: np.ndarray, origins: np.ndarray, shape: Sequence[int]) -> None:
@@ -154,7 +158,7 @@ def _runs(
 ) -> list[list[list[int]]]:  # fmt: skip
     """For each piece its stretches that lie together in the file, if reading those is less work than all the chunk."""
     lead = boxes.shape[1:-1]
-    worth = np.array([a.is_stored_as_is(boxes.dtype) and prod(lead) * CALL <= a.bytes for a in arrays])[array]
+    worth = np.array([a.dtype == boxes.dtype and 0 < prod(lead) * (a.run_cost or 0) <= a.bytes for a in arrays])[array]
     if not worth.any():
         return [[]] * len(box)
     steps = np.array([*np.ndindex(*lead)], "int64")  # (run, leading dimension)

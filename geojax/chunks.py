@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from geojax import blocks
+from geojax.blocks import Blocks
 from geojax.errors import UserError
-from geojax.layouts import Array, without_checksum
+from geojax.layouts import CALL, Array, without_checksum
 
 ABSENT = 2**64 - 1  # offset and length of a chunk that a shard does not hold
 
@@ -21,7 +23,7 @@ class File:
         self.handle = os.open(self.path, os.O_RDONLY)
         self.size = os.fstat(self.handle).st_size
         self.places = [(0, self.size)]  # offset and length of each chunk
-        self.sound: set[int] = set()  # chunks whose checksum was right
+        self.sound: dict[int, Blocks | None] = {}  # chunks whose checksum was right
         if array.shards is not None:
             count = prod(array.per_file)
             length = 16 * count + 4 * array.shards.index_checked
@@ -41,23 +43,53 @@ class File:
             content = self._read(*self.places[number])
             for decode in self.array.decoders:
                 content = decode(content)
-            numbers = np.frombuffer(content, self.array.dtype).reshape(self.array.chunk)
+            return np.frombuffer(content, self.array.dtype).reshape(self.array.chunk)
         except Exception as error:  # what a codec raises on damage is its own
             raise self._damaged(number, error) from error
-        self.sound.add(number)
-        return numbers
 
-    def is_sound(self, number: int) -> bool:
-        """Whether parts of a chunk that is stored as it is may be read: it is all there, and was right before."""
-        start, length = self.places[number]
+    def has_runs(self, number: int) -> bool:
+        """Whether `read_into` can read parts of a chunk, which is whole and undamaged as far as its checksum tells.
+
+        raises UserError : it is not
+        """
+        if number not in self.sound:
+            try:
+                self.sound[number] = self._examine(*self.places[number])
+            except ValueError as error:
+                raise self._damaged(number, error) from error
+        return self.sound[number] is not None or self.array.run_cost == CALL
+
+    def _examine(self, start: int, length: int) -> Blocks | None:
         if self.array.decoders:
-            return number in self.sound
-        return length == self.array.bytes and start + length <= self.size
+            content = self._read(start, length)
+            content = without_checksum(content) if self.array.is_checked else content
+            if self.array.run_cost != CALL:
+                found = blocks.find(content)
+                if found and found.total != self.array.bytes:
+                    raise ValueError(f"it promises {found.total} bytes for {self.array.bytes}")
+                return found
+            length = len(content)
+        if length != self.array.bytes or start + length > self.size:
+            raise ValueError(f"it has {length} bytes from {start} on, in a file of {self.size}")
+        return None
 
-    def read_into(self, target: memoryview, start: int) -> None:
-        """raises UserError : the file ends before"""
-        if os.preadv(self.handle, [target], start) != len(target):
-            raise self._damaged("it", f"it ends before byte {start + len(target)}")
+    def read_into(self, target: memoryview, number: int, start: int) -> None:
+        """Bytes of a decoded chunk, from `start` on.
+
+        raises UserError : they are damaged
+        """
+        begin, found = self.places[number][0], self.sound[number]
+        if found is None:
+            if os.preadv(self.handle, [target], begin + start) != len(target):
+                raise self._damaged(number, f"the file ends before byte {begin + start + len(target)}")
+            return
+        last = (start + len(target) - 1) // found.size
+        first = min(start // found.size, len(found.starts) - 2)
+        try:
+            content = found.decode(first, last, lambda place, length: self._read(begin + place, length))
+            target[:] = memoryview(content)[start - first * found.size :][: len(target)]
+        except Exception as error:  # as above
+            raise self._damaged(number, error) from error
 
     def _read(self, start: int, length: int) -> bytes:
         """raises ValueError : the file ends before"""

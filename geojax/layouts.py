@@ -29,6 +29,10 @@ class Shards(NamedTuple):
     index_checked: bool
 
 
+CALL = 16_384  # bytes that are copied in the time that a call to the system takes
+BLOCKS = 65_536  # two blocks of Blosc, in which most runs lie
+
+
 @dataclass(frozen=True, eq=False)
 class Array:
     """How an array lies on disk."""
@@ -65,9 +69,17 @@ class Array:
         """What makes the number of a chunk in its file of its index there."""
         return _factors(self.per_file)
 
-    def is_stored_as_is(self, dtype: np.dtype) -> bool:
-        """Whether a chunk's bytes are those of `dtype` in memory, perhaps with a checksum behind."""
-        return self.dtype == dtype and set(self.decoders) <= {without_checksum}
+    @cached_property
+    def run_cost(self) -> int | None:
+        """Bytes of a chunk that are decoded in the time that it takes to read a run of its own: of numbers stored as
+        they are, or in blocks of Blosc, in the byte order of this machine; None if a chunk is only decoded whole."""
+        known = {(): CALL, (blosc.decompress,): BLOCKS}
+        return known.get(self.decoders[self.is_checked :]) if self.dtype.isnative else None
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether chunks end in a checksum."""
+        return self.decoders[:1] == (without_checksum,)
 
     def name(self, file: tuple[int, ...]) -> str:
         """Of a file, below the folder."""

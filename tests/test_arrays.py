@@ -5,6 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import numcodecs
 import numpy as np
 import pytest
 import zarr
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, GzipCodec, TransposeCodec, ZstdCodec
 
-from geojax import arrays
+from geojax import arrays, blocks
 from geojax.arrays import Reader
 from geojax.errors import UserError
 from geojax.layouts import describe
@@ -21,7 +22,7 @@ KINDS = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64",
 LZ4 = BloscCodec(typesize=4, cname="lz4", clevel=5, shuffle="bitshuffle")
 CODECS = (
     [], [Crc32cCodec()], [ZstdCodec(level=1)], [ZstdCodec(level=3, checksum=True), Crc32cCodec()], [GzipCodec(level=1)],
-    [LZ4], [BloscCodec(typesize=2, cname="zstd", clevel=1, shuffle="shuffle"), Crc32cCodec()],
+    [LZ4], [LZ4, Crc32cCodec()], [BloscCodec(typesize=2, cname="zstd", clevel=1, shuffle="shuffle"), Crc32cCodec()],
 )  # fmt: skip
 
 
@@ -109,6 +110,57 @@ def test_parts_of_chunks_stored_as_they_are_are_read_alone(tmp_path, rng, monkey
     found = reader.read([known], which, origins, (2, 3000))
 
     np.testing.assert_array_equal(found, np.stack([values[:, 5:3005], values[:, 70_000:73_000]]))
+
+
+@pytest.mark.parametrize("cname", ["blosclz", "lz4", "lz4hc", "zlib", "zstd"])
+@pytest.mark.parametrize("shuffle", ["noshuffle", "shuffle", "bitshuffle"])
+@pytest.mark.parametrize("checked", [True, False])
+def test_blocks_of_a_chunk_are_decoded_alone(tmp_path, rng, monkeypatch, cname, shuffle, checked):
+    values = np.rint(rng.normal(size=(3, 90_001)).cumsum(1)).astype("float32")
+    codec = BloscCodec(typesize=4, cname=cname, clevel=1, shuffle=shuffle)
+    zarr.create_array(tmp_path, data=values, chunks=(3, 90_001), compressors=[codec, *[Crc32cCodec()] * checked])
+    monkeypatch.setattr(arrays.File, "chunk", None)
+    reader, known = Reader(1), [describe(tmp_path)]
+
+    for start in (0, 87_001, *rng.integers(0, 87_001, 20)):
+        found = reader.read(known, np.zeros(1, int), np.array([[0, start]]), (3, 3000))
+        np.testing.assert_array_equal(found[0], values[:, start : start + 3000])
+
+
+def test_blocks_that_several_threads_wrote_in_any_order_are_found(rng):
+    values = np.rint(rng.normal(size=1_000_000).cumsum()).astype("float32")
+    numcodecs.blosc.use_threads = True
+    try:
+        content = numcodecs.Blosc("zstd", 1, 2).encode(values)
+    finally:
+        numcodecs.blosc.use_threads = None
+    found = blocks.find(content)
+
+    for first in range(0, len(found.starts) - 1, 7):
+        decoded = found.decode(first, first + 1, lambda start, length: content[start : start + length])
+        there = slice(first * found.size // 4, (first + 2) * found.size // 4)
+        np.testing.assert_array_equal(np.frombuffer(decoded, "f4"), values[there])
+
+
+@pytest.mark.parametrize("place", [4, 12, 16, 20])
+def test_a_header_of_blocks_that_contradicts_itself_is_refused(rng, place):
+    content = bytearray(numcodecs.Blosc("zstd", 1, 2).encode(rng.normal(size=300_000)))
+    content[place : place + 4] = (2**31 - 16).to_bytes(4, "little")
+
+    with pytest.raises(ValueError, match=r"blocks, but has|a block starts outside"):
+        blocks.find(bytes(content))
+
+
+def test_a_chunk_whose_header_promises_another_length_is_refused(tmp_path, rng):
+    values = rng.normal(size=(1, 90_000)).cumsum(1)
+    codec = BloscCodec(typesize=8, cname="zstd", clevel=1, shuffle="shuffle")
+    zarr.create_array(tmp_path, data=values, chunks=(1, 90_000), compressors=[codec])
+    content = bytearray((tmp_path / "c/0/0").read_bytes())
+    content[4:8] = (90_000 * 8 - 8).to_bytes(4, "little")
+    (tmp_path / "c/0/0").write_bytes(content)
+
+    with pytest.raises(UserError, match=r"chunk 0\.0 must be as it was written"):
+        Reader().read([describe(tmp_path)], np.zeros(1, int), np.array([[0, 50]]), (1, 100))
 
 
 def test_arrays_of_two_dtypes_come_as_the_one_that_holds_both(tmp_path):

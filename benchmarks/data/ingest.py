@@ -79,7 +79,7 @@ def share_of_quality_control(files: list[Path], target: Path) -> float:
 
 def jobs(count: int, parts: list[list[Path]], target: Path) -> None:
     """Parts one after the other, or two at a time, as Snakemake has them made."""
-    with ProcessPoolExecutor(count, get_context("forkserver")) as pool:
+    with ProcessPoolExecutor(count, get_context("spawn")) as pool:
         list(pool.map(ingest, parts, [target] * len(parts), [WAVEFORMS] * len(parts)))
 
 

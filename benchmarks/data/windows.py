@@ -21,6 +21,7 @@ from archive import RATE_HZ, SAMPLES, day, records
 from pairs import in_turn, machine, rates, ratios
 from zarr.codecs import BloscCodec, Crc32cCodec
 
+from geojax import store
 from geojax.data.loader import Loader
 
 DAYS, BATCH, LENGTH, TRACE = 3, 256, 3000, 12_000  # traces of two minutes are usual in SeisBench
@@ -145,6 +146,10 @@ def main(rounds: int) -> None:
                 for threads in (1, 2):
                     way = f"geojax, {name}, chunks of {chunk}, {threads} thread{'s'[: threads - 1]}"
                     ours[way] = geojax_windows(stores, threads, 7)
+        written = {str(number): folder / "written" / f"{number}.zarr" for number in range(DAYS)}
+        for path, values in zip(written.values(), days, strict=True):
+            store.write(xr.Dataset({"velocity": (("trace", "time"), values)}), path)
+        ours["geojax, as store.write lays it out, 2 threads"] = geojax_windows(written, 2, 7)
         peers = {}
         for name, layout in (("as it is", {}), ("gzip", {"compression": "gzip"})):
             peers[f"h5py, {name}"] = h5py_windows(folder / f"{name}.h5", days, {"chunks": (3, CHUNKS[0])} | layout, 7)
