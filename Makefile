@@ -5,13 +5,14 @@ CORES ?= all
 # A hundred short jobs must not compile their imports a hundred times over.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check lock bench clean help
+.PHONY: run test check lock bench bench-data clean help
 
 help:
 	@echo "make run     fetch the sample data, run the whole DAG, print the scores and the path of the report"
 	@echo "make test    run the tests"
 	@echo "make check   lint, format, types, import rules, workflow lint"
 	@echo "make bench   time a fresh clone, the whole run and a run with nothing to do"
+	@echo "make bench-data  time ingestion, random windows and many parts against SeisBench, h5py, ObsPy and xarray"
 	@echo "make lock    pin current releases in requirements.lock (needs uv)"
 	@echo "make clean   remove what was built: data, results, report, logs"
 
@@ -36,6 +37,18 @@ check: .venv/ready
 
 bench: .venv/ready
 	@sh benchmarks/whole_run.sh
+
+bench-data: benchmarks/.venv-peers/ready
+	@PYTHONPATH=. benchmarks/.venv-peers/bin/python benchmarks/data/ingest.py
+	@PYTHONPATH=. benchmarks/.venv-peers/bin/python benchmarks/data/windows.py
+	@PYTHONPATH=. benchmarks/.venv-peers/bin/python benchmarks/data/parts.py
+
+# Peers see the libraries of .venv and add their own (SeisBench brings PyTorch, some GB), so that both run on the same.
+benchmarks/.venv-peers/ready: .venv/ready benchmarks/peers.txt
+	@rm -rf benchmarks/.venv-peers && $(BIN)/python -m venv benchmarks/.venv-peers
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(benchmarks/.venv-peers/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/geojax-libraries.pth"
+	@benchmarks/.venv-peers/bin/pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
+	@touch $@
 
 lock:
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock

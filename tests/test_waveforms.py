@@ -243,7 +243,7 @@ def test_contradictory_overlaps_are_never_admitted(tmp_path, files):
     assert "contradiction: 100 samples are told again, with other values" in told
     assert "Keep the file of the source that you trust" in told
     with pytest.raises(
-        UserError, match=r"'contradiction' must be all or one of .*; contradiction, infinite, damage never may"
+        UserError, match=r"'contradiction' must be all or one of .*; contradiction, infinite, damage, unsorted never may"
     ):
         judge([], ["contradiction"])
 

@@ -42,7 +42,10 @@ def instant(ns: int) -> str:
 
 def times(grid: Grid) -> np.ndarray:
     """(time,) datetime64[ns], each the nearest nanosecond to its exact time."""
-    steps = np.rint(np.arange(grid.values.shape[1]) * (1e9 / grid.rate_hz)).astype("int64")
+    step, count = 1e9 / grid.rate_hz, grid.values.shape[1]
+    if step.is_integer():
+        return np.arange(grid.start_ns, grid.start_ns + count * int(step), int(step)).view("datetime64[ns]")
+    steps = np.rint(np.arange(count) * step).astype("int64")
     return (grid.start_ns + steps).astype("datetime64[ns]")
 
 
