@@ -2,7 +2,7 @@
 
 import pytest
 
-from geojax.data.quality import FATAL, REMEDIES, Finding, by_file, judge, record
+from geojax.data.findings import FATAL, REMEDIES, Finding, by_file, judge, record
 from geojax.errors import UserError
 
 

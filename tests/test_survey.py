@@ -6,7 +6,7 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geojax.data import quality, survey
+from geojax.data import findings, survey
 from geojax.errors import UserError
 
 FILES = {"file": "gauge.csv"}
@@ -110,7 +110,7 @@ def test_a_dead_stretch_of_a_series_is_refused_until_admitted_and_then_recorded(
 
 
 def test_what_the_reader_found_is_judged_too(rng):
-    found = quality.Finding("overlap", "a.mseed", "NL.HGN..BHZ", 1, "2020-01-01", "one second twice").plain()
+    found = findings.Finding("overlap", "a.mseed", "NL.HGN..BHZ", 1, "2020-01-01", "one second twice").plain()
     content = gauge(rng, quality=[found])
 
     with pytest.raises(UserError, match=r"a\.mseed: NL\.HGN\.\.BHZ: overlap: one second twice"):

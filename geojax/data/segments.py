@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from geojax.data.quality import Finding, runs
+from geojax.data.findings import Finding
+from geojax.data.quality import runs
 from geojax.errors import UserError
 
 ALIGNED = 0.01  # of a sample: starts that lie nearer to the grid lie on it

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from geojax.data import quality
-from geojax.data.quality import Finding
+from geojax.data import findings, quality
+from geojax.data.findings import Finding
 
 SENTINELS = (-99.0, -999.0, -999.9, -9999.0, -99999.0, 999.0, 9999.0, 99999.0, 999999.0, *quality.FILLS)
 REGULAR = 0.9  # share of steps near the median from which on a time axis counts as regular
@@ -24,8 +24,8 @@ def judge(content: xr.Dataset, files: Mapping[str, Path], admit: Sequence[str]) 
     """
     shown = ", ".join(str(path) for path in list(files.values())[:3])
     own = [Finding(**finding) for finding in content.attrs.get("quality", [])]
-    found = quality.together([*own, *inspect(content, shown)])
-    quality.judge(found, admit)
+    found = findings.together([*own, *inspect(content, shown)])
+    findings.judge(found, admit)
     content.attrs["quality"] = [finding.plain() for finding in found]
     missing = {str(name): round(float(array.isnull().mean()), 6) for name, array in _numbers(content).items()}
     return {"quality": content.attrs["quality"], "missing": missing}

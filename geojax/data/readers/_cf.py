@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.data.readers import _grid, _units, _values
 from geojax.data.readers._axes import arrange
 from geojax.data.readers._grid import DIMS, Piece

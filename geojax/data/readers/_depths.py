@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.data.readers import _units
 from geojax.data.readers._cells import Rows
 from geojax.errors import UserError

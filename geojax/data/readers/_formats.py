@@ -13,7 +13,7 @@ import obspy
 from obspy.core.util.base import ENTRY_POINTS
 from obspy.core.util.misc import buffered_load_entry_point
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.data.readers._whole import check_whole
 from geojax.errors import UserError
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.data.readers import _values, cf_attributes
 from geojax.errors import UserError
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.data.readers._times import shown, within
 from geojax.errors import UserError
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.data.readers._seismic_xml import Report, named, read_catalog
 from geojax.data.segments import Grid, instant
 from geojax.errors import UserError

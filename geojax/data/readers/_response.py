@@ -9,7 +9,8 @@ import numpy as np
 from obspy import Trace, UTCDateTime
 from obspy.core.inventory import PolynomialResponseStage
 
-from geojax.data.quality import Finding, runs
+from geojax.data.findings import Finding
+from geojax.data.quality import runs
 from geojax.data.readers._formats import short
 from geojax.data.readers._seismic_xml import Report
 from geojax.data.readers._stations import Stations

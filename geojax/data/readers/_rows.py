@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.data.readers import cf_attributes
 from geojax.data.readers._columns import Data, Plan
 from geojax.data.readers._fills import fills

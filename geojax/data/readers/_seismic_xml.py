@@ -11,7 +11,7 @@ import obspy
 from obspy.core.event import Catalog
 from obspy.core.inventory import Inventory
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.data.readers._formats import short
 from geojax.errors import UserError
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.data.readers._seismic_xml import Report, read_inventory
 from geojax.data.segments import Grid, instant
 

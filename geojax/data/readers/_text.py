@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.errors import UserError
 
 MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.data.readers._chunks import MOTION, Chunk, Place, data_format, opened, place_of, read_table
 from geojax.errors import UserError
 

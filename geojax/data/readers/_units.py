@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.errors import UserError
 
 # Whole spellings of logs, observatories and tables; lower case, as they are compared.

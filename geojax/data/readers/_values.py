@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from geojax.data.quality import FILLS, Finding
+from geojax.data.findings import Finding
+from geojax.data.quality import FILLS
 from geojax.errors import UserError
 
 LARGEST = float(np.finfo("float32").max)

@@ -10,7 +10,7 @@ import rasterio
 import xarray as xr
 from rasterio.errors import RasterioError
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.data.readers import _grid, _units, _values, cf_attributes, only
 from geojax.errors import UserError
 

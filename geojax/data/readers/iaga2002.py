@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.data.readers import _units, cf_attributes
 from geojax.data.readers._cells import NUMBER, Missing, Rows, numbers
 from geojax.data.readers._join import along_time

@@ -19,7 +19,7 @@ import numpy as np
 import xarray as xr
 from cdflib.epochs import CDFepoch
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.data.readers import _units, cf_attributes
 from geojax.data.readers._cdf import check_length
 from geojax.data.readers._join import along_time

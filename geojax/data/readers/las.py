@@ -21,7 +21,7 @@ import lasio
 import numpy as np
 import xarray as xr
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.data.readers import _units, cf_attributes
 from geojax.data.readers._cells import Missing, Rows, numbers
 from geojax.data.readers._depths import check_depths

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from geojax.data.quality import Finding, record
+from geojax.data.findings import Finding, record
 from geojax.data.readers import cf_attributes
 from geojax.data.readers._seismic_xml import Report, read_catalog
 from geojax.errors import UserError

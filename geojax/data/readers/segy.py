@@ -12,7 +12,8 @@ import numpy as np
 import segyio
 import xarray as xr
 
-from geojax.data.quality import Finding, by_file, inspect, record
+from geojax.data.findings import Finding, by_file, record
+from geojax.data.quality import inspect
 from geojax.data.readers import cf_attributes, only
 from geojax.data.segments import exact
 from geojax.errors import UserError

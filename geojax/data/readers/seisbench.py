@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from geojax.data.quality import FLAT, Finding, by_file, inspect, record
+from geojax.data.findings import Finding, by_file, record
+from geojax.data.quality import FLAT, inspect
 from geojax.data.readers import cf_attributes
 from geojax.data.readers._chunks import column, opened, pairs
 from geojax.data.readers._traces import AGREE, traces

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.data.readers import cf_attributes, only
 from geojax.data.readers._cells import NUMBER, WHOLE
 from geojax.data.readers._text import check_end, lines

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.data.readers import _cells, _times
 from geojax.data.readers._cells import Rows
 from geojax.data.readers._columns import Columns, Plan

@@ -12,7 +12,8 @@ import numpy as np
 import xarray as xr
 
 from geojax.data import quality as faults
-from geojax.data.quality import FLAT, Finding
+from geojax.data.findings import Finding, record
+from geojax.data.quality import FLAT
 from geojax.data.readers import cf_attributes
 from geojax.data.readers._formats import read_stream
 from geojax.data.readers._picks import chosen, read_picks
@@ -73,7 +74,7 @@ def read(
             grid, attrs = remove_response(grid, stations, how, found.append), attrs | {"processing": str(how)}
     if picks is not None:
         added |= read_picks(catalogs, without, grid, found.append)
-    recorded = faults.record(found)
+    recorded = record(found)
     _check_range(grid, _shown(files), name, wanted.get("valid_range"))
     return _dataset(grid, name, attrs, added, recorded)
 

@@ -13,7 +13,7 @@ import zarr
 from zarr.errors import ZarrUserWarning
 
 from geojax import store
-from geojax.data.quality import Finding
+from geojax.data.findings import Finding
 from geojax.data.readers import _cf, _grid
 from geojax.errors import UserError
 
