@@ -26,8 +26,9 @@ def digest(stage: str, *extra: str) -> str:
     extra : modules that it loads by name, for instance "tasks.sst_gaps"
     raises KeyError : no such stage
     """
-    tree = _tree(PACKAGE / "stages.py")
-    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    trees = [_tree(path) for path in sorted((PACKAGE / "stages").glob("*.py"))]
+    found = [{node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)} for tree in trees]
+    tree, functions = next((pair for pair in zip(trees, found, strict=True) if stage in pair[1]), (trees[0], {}))
     own = _called(functions, stage)
     nodes: list[ast.AST] = list(own)
     waiting = [module for node in own for module in _imports(node)]

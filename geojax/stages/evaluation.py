@@ -1,0 +1,131 @@
+"""From models and baselines to scores and the report."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from geojax import store
+from geojax.errors import UserError
+from geojax.log import logger
+
+Section = dict[str, Any]
+Paths = Iterable[str]
+
+
+def predict(
+    parts: Paths, scaling: str, index: str, weights: str, zarr: str,
+    task: str, examples: Section, model: Section, batch_size: int, finished: str, resident: int | None = None,
+) -> None:  # fmt: skip
+    """Predict the validation and test examples; the test examples also with the weights before an update."""
+    from geojax.problem import Problem
+    from geojax.training import devices, loop, updates
+    from geojax.training.weights import from_dataset
+
+    devices.prepare()
+    problem = Problem.open(parts, scaling, index, task, examples)
+    create = problem.creator(model, problem.some_training(resident))
+    start = store.read_json(weights).get("start")
+    stored = {"now": store.read(weights)} | ({"before": updates.Finished(finished).read(start)} if start else {})
+    functions = {
+        name: loop.predictor(*from_dataset(create, own), problem.task.predict, batch_size)
+        for name, own in stored.items()
+    }
+
+    def blocks() -> Iterator[dict[str, Any]]:
+        for split in ("validation", "test"):
+            for _, own in problem.blocks(split, resident):
+                wanted = {split: "now"} | ({"before": "before"} if split == "test" and start else {})
+                yield {name: functions[which](own) for name, which in wanted.items()}
+
+    _write_predictions(blocks(), zarr, problem.task.predicted, {"validation": "validation"})
+
+
+def fit_baselines(
+    parts: Paths, scaling: str, index: str, zarr: str, task: str, examples: Section, resident: int | None = None
+) -> None:
+    """Fit and tune the classical methods on the same examples, and predict the test examples."""
+    import time
+
+    from geojax.problem import Problem
+
+    problem = Problem.open(parts, scaling, index, task, examples)
+    train, validation = (problem.sample(split, resident) for split in ("train", "validation"))
+    counts = {name: (own.size, len(problem.rows(name))) for name, own in (("train", train), ("validation", validation))}
+    sampled = {name: list(pair) for name, pair in counts.items() if pair[0] < pair[1]}
+    for name, (size, of) in sampled.items():
+        logger.info("baselines see a fixed sample of %d of the %d %s examples", size, of, name)
+    baselines = problem.task.baselines(problem.settings)
+    chosen = {}
+    for name, baseline in baselines.items():
+        start = time.monotonic()
+        chosen[name] = baseline.fit(train, validation)
+        logger.info("%s: %s (%.1f s)", name, chosen[name], time.monotonic() - start)
+    blocks = (
+        {name: baseline.predict(own) for name, baseline in baselines.items()}
+        for _, own in problem.blocks("test", resident)
+    )
+    _write_predictions(blocks, zarr, problem.task.predicted, {}, chosen=chosen, sampled=sampled)
+
+
+def evaluate_run(
+    parts: Paths, scaling: str, index: str, predictions: str, baselines: str, scores: str, table: str,
+    task: str, examples: Section, evaluation: Section, run: str, resident: int | None = None,
+) -> None:  # fmt: skip
+    """Score the model against each baseline, with intervals from resampling whole groups."""
+    import numpy as np
+
+    from geojax.problem import Problem
+    from geojax.scores import resampling, sums, verdict
+    from geojax.task import BEFORE
+
+    problem = Problem.open(parts, scaling, index, task, examples)
+    rows, predicted = problem.rows("test"), store.read(predictions)
+    methods = {"model": predicted["test"]}
+    methods |= {BEFORE: predicted["before"]} if "before" in predicted else {}
+    methods |= {str(name): array for name, array in store.read(baselines).data_vars.items()}
+    pieces: dict[str, list[Any]] = {name: [] for name in methods}
+    for own, test in problem.blocks("test", resident):
+        values = {name: array[own].values for name, array in methods.items()}
+        if broken := [name for name, found in values.items() if not np.isfinite(found).all()]:
+            raise UserError(f"{', '.join(broken)}: predictions must be finite, but some are not. Look at its log.")
+        index_of = rows.iloc[own].reset_index(drop=True)
+        for name, found in values.items():
+            pieces[name].append(problem.task.statistics(index_of, test, found, problem.scaling))
+    statistics = {name: sums.add(own) for name, own in pieces.items()}
+    headline = problem.task.headline
+    found = resampling.table(statistics, problem.task.score, evaluation["resamples"], evaluation["seed"])
+    store.write_table(found, table)
+    told = store.read_json(baselines)
+    count = statistics["model"].sizes["group"]
+    content = verdict.summarize(found, headline, run, problem.task.groups, count)
+    content |= {"chosen": told["chosen"], "sampled": told["sampled"]}
+    content |= {"examples": len(rows), "warning": resampling.doubt(statistics["model"])}
+    store.write_json(content, scores)
+    logger.info("%s", content["verdict"])
+    if content["warning"]:
+        logger.warning("%s", content["warning"])
+
+
+def write_report(runs: Mapping[str, Section], page: str) -> None:
+    """Write one page that shows every run: question, data, split, learning, scores, pictures."""
+    from geojax.report import page as pages
+
+    sections = [pages.section(name, **found) for name, found in runs.items()]
+    store.write_bytes(pages.render(sections).encode(), page)
+    logger.info("report: %s", page)
+
+
+def _write_predictions(
+    blocks: Iterable[Mapping[str, Any]], zarr: str, attributes: Section, first: Mapping[str, str], **facts: Any
+) -> None:
+    """Write predictions (example, …) block by block; `first` names the split of those that are not of the test.
+
+    Dimensions are named by split, for sizes differ between splits.
+    """
+    import xarray as xr
+
+    def dataset(values: Mapping[str, Any]) -> xr.Dataset:
+        dims = {name: (f"{first.get(name, 'test')}_example", *(f"axis_{i}" for i in range(1, own.ndim)))
+                for name, own in values.items()}  # fmt: skip
+        return xr.Dataset({name: (dims[name], own, attributes) for name, own in values.items()})
+
+    store.write_blocks(map(dataset, blocks), zarr, **facts)
