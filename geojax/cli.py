@@ -121,6 +121,24 @@ def _broken(manifests: list[Path]) -> list[Path]:
     return list(wrong)
 
 
+@app.command()
+def tidy(
+    config: Directory = Path("config"),
+    remove: Annotated[bool, typer.Option("--remove", help="Remove them; without, they are only listed.")] = False,
+) -> None:
+    """List parts and raw files that were made once and that no configuration makes any longer."""
+    from geojax.data import parts
+
+    plan = workflow.read(config)
+    found = upkeep.left_over(plan.part_names, {name: parts.lots(own) for name, own in plan.datasets.items()})
+    for manifest in found:
+        console.print(str(manifest).removesuffix(".manifest.json"), soft_wrap=True)
+        if remove:
+            upkeep.remove(manifest)
+    done = "removed" if remove or not found else "left over; --remove removes them"
+    console.print(f"{len(found)} {done}")
+
+
 def main() -> None:
     """Run the command; what a user can mend ends in one plain message."""
     with log.plainly(SystemExit):

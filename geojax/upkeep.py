@@ -1,9 +1,10 @@
 """Whether what the DAG built is still as its manifests tell, and building anew what is not."""
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from geojax import store
@@ -74,6 +75,27 @@ def repair(broken: Sequence[Path], cores: str, snakefile: Path | None = None) ->
     if done.returncode:
         raise UserError(f"snakemake could not rebuild all of {', '.join(targets)}. What it says above tells why.")
     return [path for path, (content, _) in before.items() if path.read_bytes() != content]
+
+
+def left_over(parts: Mapping[str, Collection[str]], lots: Mapping[str, Collection[str]]) -> list[Path]:
+    """Manifests of parts and raw lots below data/ that no configuration makes any longer, as their raw files have gone.
+
+    parts, lots : names of those that there are, for each dataset
+    """
+    found = []
+    for dataset, names in parts.items():
+        for folder, known in (("parts", names), ("normalized", names), ("raw", lots[dataset])):
+            every = sorted(Path("data", dataset, folder).glob("*.manifest.json"))
+            found += [path for path in every if path.name.removesuffix(".manifest.json") not in known]
+    return found
+
+
+def remove(manifest: Path) -> None:
+    """Remove a store or a lot, its manifest first: without it the rest counts for nothing."""
+    manifest.unlink()
+    for path in (store.beside(manifest, ".zarr"), store.beside(manifest, "")):
+        if path.is_dir():
+            shutil.rmtree(path)
 
 
 def _target(path: Path) -> str:

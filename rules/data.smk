@@ -28,6 +28,7 @@ rule ingest_part:
         selection=PLAN.selection_of_part,
         reader=PLAN.dataset_section("reader"),
         quality=PLAN.dataset_section("quality"),
+        chunks=PLAN.dataset_section("chunks"),
         names=PLAN.shared_names,
         state=PLAN.state_of_raw,
         code=PLAN.code("ingest_part"),
@@ -65,6 +66,7 @@ rule normalize_part:
     benchmark:
         "logs/{dataset}/normalize_part/{part}.tsv"
     params:
+        chunks=PLAN.dataset_section("chunks"),
         code=PLAN.code("normalize_part"),
     script:
         "../scripts/normalize_part.py"

@@ -13,6 +13,7 @@ import yaml
 from conftest import ROOT
 
 from geojax import cli, store
+from geojax.data import readers
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_help_names_every_command(geojax):
     status, said = geojax("--help")
 
     assert status == 0
-    assert all(name in said for name in ("tasks", "check", "verify", "repair", "schema", "scores"))
+    assert all(name in said for name in ("tasks", "check", "readers", "verify", "repair", "tidy", "schema", "scores"))
 
 
 def test_tasks_are_listed_with_their_question_and_models(geojax):
@@ -119,6 +120,38 @@ def test_where_there_are_no_stores_nothing_passes_as_verified(geojax, tmp_path, 
     status, _ = geojax("verify", tmp_path / name)
 
     assert "must hold Zarr stores, but holds none" in str(status)
+
+
+def test_readers_are_listed_by_what_they_take_and_told_with_their_options(geojax):
+    _, listed = geojax("readers")
+    status, told = geojax("readers", "netcdf")
+
+    assert all(f"{name}: " in listed for name in readers.names())
+    assert status == 0
+    assert "raises UserError" in told
+
+
+def test_an_unknown_reader_is_answered_with_those_there_are(geojax):
+    status, said = geojax("readers", "netcfd")
+
+    assert "geojax has no reader `netcfd`. It has: " in f"{status} {said}"
+
+
+def test_what_no_configuration_makes_is_listed_and_only_on_demand_removed(geojax, configure, tmp_path, monkeypatch):
+    configure()
+    monkeypatch.chdir(tmp_path)
+    for part in ("1991", "1890"):
+        store.write(xr.Dataset({"x": ("a", [1.0])}), f"data/fields/parts/{part}.zarr")
+    (tmp_path / "data/fields/raw/old").mkdir(parents=True)
+    (tmp_path / "data/fields/raw/old/sst.nc").touch()
+    store.write_json({"files": {}}, "data/fields/raw/old.manifest.json")
+
+    assert geojax("tidy") == (0, "data/fields/parts/1890 data/fields/raw/old 2 left over; --remove removes them")
+    assert store.differences("data/fields/parts/1890.zarr") == []
+
+    assert geojax("tidy", "--remove") == (0, "data/fields/parts/1890 data/fields/raw/old 2 removed")
+    assert sorted(p.name for p in tmp_path.glob("data/fields/*/*")) == ["1991.manifest.json", "1991.zarr"]
+    assert geojax("tidy") == (0, "0 removed")
 
 
 @pytest.fixture

@@ -134,6 +134,9 @@ class Dataset(Section):
     split: Split
     scaling: Scaling
     quality: Quality = Quality()
+    chunks: dict[Name, int] = Field(
+        default_factory=dict, description="dimension: length along it that is read at once; else chunks of about 1 MiB"
+    )
 
     @model_validator(mode="after")
     def parts_fit_source(self) -> Self:

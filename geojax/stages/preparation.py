@@ -30,7 +30,7 @@ def fetch_raw(directory: str, manifest: str, order: Section) -> None:
 
 def ingest_part(
     raw: str | Paths, zarr: str, part: str, selection: Section, reader: Section, quality: Section,
-    names: Mapping[str, str] | None = None,
+    names: Mapping[str, str] | None = None, chunks: Mapping[str, int] | None = None,
 ) -> None:  # fmt: skip
     """Turn one part of the raw data into a Zarr store, or set it aside with the reason."""
     import xarray as xr
@@ -56,8 +56,9 @@ def ingest_part(
                 raise
             logger.warning("part %s is set aside: %s", part, error)
             content, facts = xr.Dataset(attrs={"quarantined": str(error)}), {"quarantined": str(error)}
+            chunks = None
     content.attrs |= {"Conventions": "CF-1.12", "part": part}
-    store.write(content, zarr, raw=digests, own=own, **facts)
+    store.write(content, zarr, chunks, raw=digests, own=own, **facts)
     logger.info("part %s: %s", part, dict(content.sizes))
 
 
@@ -82,7 +83,7 @@ def fit_scaling(parts: Paths, zarr: str, scaling: Section, kept: str, code: str)
     logger.info("scaling fitted on %d reference parts", len(found))
 
 
-def normalize_part(part: str, scaling: str, zarr: str) -> None:
+def normalize_part(part: str, scaling: str, zarr: str, chunks: Mapping[str, int] | None = None) -> None:
     """Apply the scaling to one part."""
     from geojax.data import scaling as fitting
 
@@ -90,7 +91,7 @@ def normalize_part(part: str, scaling: str, zarr: str) -> None:
         return store.write(store.read(part).load(), zarr, quarantined=reason, drift={})
     fitted = store.read(scaling).load()
     normalized = fitting.apply(store.read(part), fitted)
-    store.write(normalized, zarr, drift=fitting.drift(normalized, fitted))
+    store.write(normalized, zarr, chunks, drift=fitting.drift(normalized, fitted))
 
 
 def index_examples(
