@@ -12,7 +12,8 @@ SECTION = {"center": "month", "spread": "all", "over": ["time"], "reference": []
 
 def year(folder, number, rng):
     times = np.arange(f"{number}-01", f"{number + 1}-01", dtype="datetime64[M]").astype("datetime64[ns]")
-    fields = xr.Dataset({"sst": (("time", "lat"), rng.normal(size=(12, 3)))}, {"time": times})
+    attributes = {"part": str(number), "quality": [{"kind": "metadata", "count": 1}]}  # as ingestion leaves them
+    fields = xr.Dataset({"sst": (("time", "lat"), rng.normal(size=(12, 3)))}, {"time": times}, attributes)
     store.write(fields, folder / f"{number}.zarr")
     return folder / f"{number}.manifest.json"
 

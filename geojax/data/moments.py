@@ -31,6 +31,7 @@ def of_parts(parts: Iterable[str | Path], section: dict[str, Any], folder: str |
         if moments is None:
             with store.read(path) as part:
                 kept[file] = scaling.moments(part, section)
+            kept[file].attrs = {}  # what is said of the part, its faults among it, is not said of the moments
             store.write_bytes(gzip.compress(bytes(kept[file].to_netcdf(engine="scipy")), mtime=0), file)
     logger.info("%d parts measured, %d were known", *_counts(moments is None for *_, moments in found))
     for left in set(folder.glob("*.nc.gz")) - kept.keys():
