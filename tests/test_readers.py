@@ -162,7 +162,7 @@ def test_a_station_that_repeats_another_is_left_out_and_told(tmp_path, told):
     stream = Stream([trace for code in PLACES for trace in traces(code, record("1001" if code == "1003" else code))])
 
     assert list(read_event(event_files(tmp_path, stream))["station"]) == ["1001", "1002", "2001"]
-    assert "station 1003 left out: its samples repeat those of 1001" in told.text
+    assert "1003: duplicate: its samples repeat those of 1001, so the station is left out" in told.text
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan], ids=["flat", "not a number"])
@@ -173,7 +173,7 @@ def test_a_station_with_a_dead_component_is_left_out_and_told(tmp_path, told, co
     stream = Stream([trace for code in PLACES for trace in traces(code, broken if code == "1002" else None)])
 
     assert list(read_event(event_files(tmp_path, stream))["station"]) == ["1001", "1003", "2001"]
-    assert "station 1002 left out: a component is dead" in told.text
+    assert "1002: flat: a component is dead" in told.text
 
 
 def test_a_station_with_a_hole_in_its_record_is_left_out(tmp_path):

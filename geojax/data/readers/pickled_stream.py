@@ -14,7 +14,8 @@ import numpy as np
 import xarray as xr
 from lxml import etree
 
-from geojax.data import onsets
+from geojax.data import findings, onsets
+from geojax.data.findings import Finding
 from geojax.data.readers import cf_attributes
 from geojax.data.unpickling import PickledTrace, read_pickled_stream
 from geojax.errors import UserError
@@ -49,7 +50,9 @@ def read(
     traces = [t for t in read_pickled_stream(files["waveforms"]) if t.station in selection["stations"]]
     records = _records(traces, files["waveforms"])
     places = station_coordinates(files["stations"])
-    records = {code: record for code, record in records.items() if _usable(code, record, records)}
+    faults = [_fault(code, record, records, files["waveforms"]) for code, record in records.items()]
+    records = {code: own for (code, own), fault in zip(records.items(), faults, strict=True) if fault is None}
+    left_out = findings.record(fault for fault in faults if fault)
     if not records:
         raise UserError(f"{files['waveforms']}: must hold stations of the part, but holds none of them.")
     event = _event(files["event"])
@@ -96,7 +99,8 @@ def read(
             "time": ("station", np.full(len(codes), start), {"standard_name": "time"}),
         },
         attrs={"sampling_rate_hz": rate, "event_lat": event["evla"], "event_lon": event["evlo"],
-               "event_depth_km": event["evdp"], "event_magnitude": event["mag"], "origin_s": float(origin)},
+               "event_depth_km": event["evdp"], "event_magnitude": event["mag"], "origin_s": float(origin),
+               "quality": left_out},
     )  # fmt: skip
 
 
@@ -158,19 +162,22 @@ def _records(traces: list[PickledTrace], path: Path) -> dict[str, dict[str, Pick
     return {code: record for code, record in records.items() if set(record) == set(COMPONENTS)}
 
 
-def _usable(code: str, record: dict[str, PickledTrace], records: dict[str, dict[str, PickledTrace]]) -> bool:
-    """Leave out, and say so: a component without signal, or a station that repeats another's samples.
+def _fault(
+    code: str, record: dict[str, PickledTrace], records: dict[str, dict[str, PickledTrace]], path: Path
+) -> Finding | None:
+    """Why a station is left out: a component without signal, or samples that repeat those of another.
 
     The archive lists seven nodes under two codes; a copy would let a test station be seen in training.
     """
     peaks = [float(np.ptp(record[k].data)) for k in COMPONENTS]
+    start = str(np.datetime64(record["Z"].starttime_ns, "ns"))
     if not min(peaks) > 0.1 * float(np.median(peaks)):  # so that NaN is no signal either
-        logger.warning("station %s left out: a component is dead (peak to peak %s)", code, peaks)
-        return False
+        words = f"a component is dead (peak to peak {peaks}), so the station is left out"
+        return Finding("flat", str(path), code, 1, start, words)
     for other in records:
         if other == code:
-            return True
+            return None
         if np.array_equal(records[other]["Z"].data, record["Z"].data):
-            logger.warning("station %s left out: its samples repeat those of %s", code, other)
-            return False
-    return True
+            words = f"its samples repeat those of {other}, so the station is left out"
+            return Finding("duplicate", str(path), code, 1, start, words)
+    return None
