@@ -4,7 +4,8 @@
 
 A copy of the workflow runs in a temporary folder on N monthly files of a synthetic sea surface temperature. Each edit
 is made on the finished state, run for real, and put back. Prints a table in Markdown, and the time of a run with
-nothing to do beside that of a Snakemake of as many bare rules. `--dry` only asks for the jobs of most edits.
+nothing to do beside that of a Snakemake of as many bare rules. `--real N` makes the first N edits for
+real and asks Snakemake for the jobs of the others.
 """
 
 import argparse
@@ -164,10 +165,10 @@ def edits(folder: Path, names: list[str]) -> dict[str, tuple[Path, Callable[[Pat
         "a raw file changed, of the test split": (
             folder / f"raw/sst_{names[-1]}.nc", lambda p: write_month(p, names[-1], 1)
         ),
+        "a raw file deleted, of the test split": (folder / f"raw/sst_{names[-1]}.nc", Path.unlink),
         "a raw file changed, of the reference": (
             folder / f"raw/sst_{names[3]}.nc", lambda p: write_month(p, names[3], 1)
         ),
-        "a raw file deleted, of the test split": (folder / f"raw/sst_{names[-1]}.nc", Path.unlink),
         "dataset: card": (dataset, setting("card", to=card)),
         "dataset: reader": (dataset, setting("reader", variables=variables)),
         "dataset: quality": (dataset, setting("quality", to={"admit": ["gap"]})),
@@ -220,7 +221,7 @@ def bare(parts: int, repeats: int = 3) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", type=int)
-    parser.add_argument("--dry", action="store_true", help="run only the first four edits")
+    parser.add_argument("--real", type=int, default=99, help="so many edits are run, the jobs of the others asked for")
     parser.add_argument("--folder", type=Path, help="work here, and go on from what stands here")
     given = parser.parse_args()
     names = months(given.parts)
@@ -238,7 +239,7 @@ def main() -> None:
     print("| edit | jobs | files that changed | bytes in them | seconds |\n|---|---|---|---|---|", flush=True)
     before = state(folder)
     for number, (name, (path, edit)) in enumerate(edits(folder, names).items()):
-        dry = given.dry and number >= 4
+        dry = number >= given.real
         with edited(path, edit):
             ran, took, _ = snakemake(folder, *(["-n"] if dry else []))
             after = state(folder) if not dry else before
