@@ -41,6 +41,8 @@ def test_a_further_part_rereads_none_of_the_others_and_gives_what_all_give_anew(
 
     anew = moments.of_parts(parts, SECTION, tmp_path / "other", "code")
     assert scaling.merge(known).identical(scaling.merge(anew))
+    for one, other in zip(known, anew, strict=True):
+        assert {n: v.dtype for n, v in one.variables.items()} == {n: v.dtype for n, v in other.variables.items()}
 
 
 @pytest.mark.parametrize("change", [{"center": "mean"}, {"over": ["time", "lat"], "center": "mean"}])

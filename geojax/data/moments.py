@@ -30,9 +30,11 @@ def of_parts(parts: Iterable[str | Path], section: dict[str, Any], folder: str |
         kept[file] = moments
         if moments is None:
             with store.read(path) as part:
-                kept[file] = scaling.moments(part, section)
-            kept[file].attrs = {}  # what is said of the part, its faults among it, is not said of the moments
-            store.write_bytes(gzip.compress(bytes(kept[file].to_netcdf(engine="scipy")), mtime=0), file)
+                measured = scaling.moments(part, section)
+            measured.attrs = {}  # what is said of the part, its faults among it, is not said of the moments
+            content = bytes(measured.to_netcdf(engine="scipy"))
+            store.write_bytes(gzip.compress(content, mtime=0), file)
+            kept[file] = _decoded(content)  # as they will be read: the file knows no whole numbers of 64 bits
     logger.info("%d parts measured, %d were known", *_counts(moments is None for *_, moments in found))
     for left in set(folder.glob("*.nc.gz")) - kept.keys():
         left.unlink()
@@ -45,9 +47,13 @@ def _kept(path: Path, section: dict[str, Any], folder: Path, code: str) -> tuple
     file = folder / f"{store.digest_of([digest, {key: section[key] for key in SETTINGS}, code])[:32]}.nc.gz"
     try:
         content = gzip.decompress(file.read_bytes())
-        return file, xr.load_dataset(io.BytesIO(content), engine="scipy") if content else None
+        return file, _decoded(content) if content else None
     except (OSError, EOFError, zlib.error):  # absent, or damaged, which the sum inside the file shows
         return file, None
+
+
+def _decoded(content: bytes) -> xr.Dataset:
+    return xr.load_dataset(io.BytesIO(content), engine="scipy")
 
 
 def _counts(flags: Iterable[bool]) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """GeoTIFF: one tile on pixel centres, in degrees or in the units of its projection."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import rasterio
 import xarray as xr
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from geojax.data.findings import Finding
 from geojax.data.readers import _grid, _units, _values, cf_attributes, only
@@ -40,7 +41,7 @@ def read(
     if not path.is_file():
         raise UserError(f"{path}: the raw file must exist, but does not. Put it there, or mend `source`.")
     found: list[Finding] = []
-    with _trouble(path), rasterio.Env(**ALONE), rasterio.open(path, driver="GTiff") as raw:
+    with _trouble(path), rasterio.Env(**ALONE), _open(path) as raw:
         dims, coords = _coordinates(raw, path)
         arrays = {
             name: xr.DataArray(_stored(raw, path, name, wanted, fill, found), coords, dims, attrs=cf_attributes(wanted))
@@ -48,6 +49,12 @@ def read(
         }
         attributes = {"crs_wkt": raw.crs.to_wkt(), "quality": [finding.plain() for finding in found]}
     return xr.Dataset(arrays, attrs=attributes)
+
+
+def _open(path: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # refused below, in words of our own
+        return rasterio.open(path, driver="GTiff")
 
 
 @contextmanager
