@@ -25,6 +25,7 @@ from geojax import shards
 
 THREADS = 2  # at most; jobs run side by side
 AHEAD = 8  # chunks that wait to be written, so that a shard is never in memory whole
+BLOCK = 16_384  # times that are looked at together
 UNITS = {
     "days": 86_400 * 10**9, "hours": 3600 * 10**9, "minutes": 60 * 10**9, "seconds": 10**9, "milliseconds": 10**6,
     "microseconds": 1000, "nanoseconds": 1,
@@ -131,13 +132,20 @@ def _whole(variable: xr.Variable) -> xr.Variable:
         return variable
     times = variable.values.view("int64")
     first, second, last = (int(times[place]) for place in (0, 1, -1))
-    step, steps = second - first, np.arange(len(times))
-    if step <= 0 or first + step * (len(times) - 1) != last or (times != first + step * steps).any():
+    step = second - first
+    if step <= 0 or first + step * (len(times) - 1) != last or not _is_even(times, step):
         return variable
     name, unit = next((name, unit) for name, unit in UNITS.items() if step % unit == 0)
     since = str(pd.Timestamp(variable.values[0]))
     attrs = variable.attrs | {"units": f"{name} since {since}", "calendar": "proleptic_gregorian"}
-    return xr.Variable(variable.dims, steps * (step // unit), attrs, variable.encoding)
+    steps = np.arange(0, len(times) * (step // unit), step // unit)
+    return xr.Variable(variable.dims, steps, attrs, variable.encoding)
+
+
+def _is_even(times: np.ndarray, step: int) -> bool:
+    """In blocks, which stay in the processor's cache."""
+    blocks = (times[start : start + BLOCK + 1] for start in range(0, len(times) - 1, BLOCK))
+    return all((block[1:] - block[:-1] == step).all() for block in blocks)
 
 
 def _is_one(target: Any) -> bool:
