@@ -127,8 +127,9 @@ def _time_span(dataset: xr.Dataset) -> list[str] | None:
     if "time" not in dataset.coords or dataset["time"].size == 0:
         return None
     times = np.atleast_1d(dataset["time"].values)
-    if times.dtype.kind in "Mmiuf":
-        return [str(np.fmin.reduce(times)), str(np.fmax.reduce(times))]
+    if times.dtype.kind == "M":
+        times = times if not np.isnat(times.min()) else times[~np.isnat(times)]
+        return [str(times.min()), str(times.max())] if len(times) else None
     times = np.sort(times)
     return [str(times[0]), str(times[-1])]
 
