@@ -135,6 +135,15 @@ def test_a_store_without_times_has_no_span_of_time(tmp_path):
     assert manifest(tmp_path / "a.zarr")["time_span"] is None
 
 
+def test_the_span_of_time_leaves_out_what_is_no_time(tmp_path):
+    times = np.array(["2024-05-03", "NaT", "2024-05-01"], "M8[ns]")
+    for name, own in (("some", times), ("none", times[1:2])):
+        store.write(xr.Dataset(coords={"time": own}), tmp_path / f"{name}.zarr")
+
+    assert [moment[:10] for moment in manifest(tmp_path / "some.zarr")["time_span"]] == ["2024-05-01", "2024-05-03"]
+    assert manifest(tmp_path / "none.zarr")["time_span"] is None
+
+
 def test_an_untouched_store_agrees_with_its_manifest(fields, tmp_path):
     store.write(fields, tmp_path / "a.zarr")
 
