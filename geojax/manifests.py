@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -14,16 +14,25 @@ import xarray as xr
 from geojax import shards
 from geojax.errors import UserError
 
+if TYPE_CHECKING:
+    from geojax.encoding import Shard
+
 FORMAT = 2  # 1 had no digests of chunks
 
 
-def describe(dataset: xr.Dataset, path: Path, layout: Mapping[str, Any]) -> dict[str, Any]:
+def describe(
+    dataset: xr.Dataset,
+    path: Path,
+    layout: Mapping[str, Any],
+    known: Mapping[str, "Shard"] | None = None,
+) -> dict[str, Any]:
     """What a manifest says of a store: digests of its files, chunks, arrays and whole, sizes, time span, versions.
 
     layout : how its arrays were written, as from geojax.shards.encoding
+    known : shards whose digests are known already, by their file
     """
-    sizes = _sizes(path)
-    files = {file: digest(path / file) for file in sorted(sizes)}
+    sizes, known = _sizes(path), known or {}
+    files = {file: known[file].digest if file in known else digest(path / file) for file in sorted(sizes)}
     arrays = {}
     for name, array in dataset.variables.items():
         own = {file: code for file, code in files.items() if file.split("/")[0] == name}
@@ -31,7 +40,9 @@ def describe(dataset: xr.Dataset, path: Path, layout: Mapping[str, Any]) -> dict
         arrays[str(name)] = {"shape": shape, "dtype": str(array.dtype), "digest": digest_of(own)}
         shard = "/".join([str(name), "c", *("0" for _ in shape)])
         if layout[str(name)]["shards"] and shard in files:  # there is no file where nothing but fill values is
-            arrays[str(name)]["chunks"] = shards.describe(path / shard, shape, layout[str(name)]["chunks"])
+            arrays[str(name)]["chunks"] = shards.describe(
+                path / shard, shape, layout[str(name)]["chunks"], known[shard].chunks if shard in known else None
+            )
     return {
         "format": FORMAT,
         "digest": digest_of(files),
@@ -115,7 +126,11 @@ def _coordinates(path: Path, dims: Iterable[str]) -> dict[str, np.ndarray]:
 def _time_span(dataset: xr.Dataset) -> list[str] | None:
     if "time" not in dataset.coords or dataset["time"].size == 0:
         return None
-    times = np.sort(np.atleast_1d(dataset["time"].values))
+    times = np.atleast_1d(dataset["time"].values)
+    if times.dtype.kind == "M":
+        times = times if not np.isnat(times.min()) else times[~np.isnat(times)]
+        return [str(times.min()), str(times.max())] if len(times) else None
+    times = np.sort(times)
     return [str(times[0]), str(times[-1])]
 
 

@@ -17,6 +17,7 @@ import xarray as xr
 from geojax.errors import UserError
 
 CHUNK_BYTES = 2**20
+CODEC, LEVEL = "zstd", 1
 NOTHING = 2**64 - 1  # where a chunk of a shard would start that holds fill values only, and is not kept
 
 
@@ -45,7 +46,7 @@ def compressors() -> list[Any]:
     """Chosen by measurement; the sum at each chunk's end lets no reader take a flipped bit for a value."""
     from zarr.codecs import BloscCodec, Crc32cCodec
 
-    return [BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle"), Crc32cCodec()]
+    return [BloscCodec(cname=CODEC, clevel=LEVEL, shuffle="bitshuffle"), Crc32cCodec()]
 
 
 def chunk_shape(
@@ -80,9 +81,14 @@ def grid_of(shape: Sequence[int], chunk: Sequence[int]) -> tuple[int, ...]:
     return tuple(math.ceil(size / length) for size, length in zip(shape, chunk, strict=True))
 
 
-def describe(path: Path, shape: Mapping[str, int], chunk: Sequence[int]) -> dict[str, Any]:
-    """What a manifest says of the chunks in a shard: their dimensions and shape, and in C order their digests."""
-    digests = _digests(path, math.prod(grid_of(tuple(shape.values()), chunk)))
+def describe(
+    path: Path, shape: Mapping[str, int], chunk: Sequence[int], known: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """What a manifest says of the chunks in a shard: their dimensions and shape, and in C order their digests.
+
+    known : the digests, if the shard need not be read for them
+    """
+    digests = known or _digests(path, math.prod(grid_of(tuple(shape.values()), chunk)))
     return {"dims": list(shape), "shape": list(chunk), "digests": digests}
 
 

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 import zarr
+from xarray.backends import ZarrStore
 
-from geojax import manifests, shards
+from geojax import encoding, manifests, shards
 from geojax.errors import UserError
 from geojax.manifests import beside, differences, digest, digest_of, manifest_of, read_json, set_aside, usable
 from geojax.staging import staged
@@ -36,8 +37,11 @@ def write(dataset: xr.Dataset, path: str | Path, chunks: Mapping[str, int] | Non
     dataset = dataset.drop_encoding()
     layout = shards.encoding(dataset, chunks)
     with _appearing(Path(path)) as (new, manifest), _without_remarks():
-        dataset.to_zarr(new, mode="w-", zarr_format=3, consolidated=True, encoding=layout)
-        manifest.write_bytes(_plain(manifests.describe(dataset, new, layout) | facts))
+        target = ZarrStore.open_group(new, "w-", consolidate_on_close=True, zarr_format=3)
+        writer = encoding.Writer(new)
+        dataset.dump_to_store(target, writer=writer, encoder=encoding.regular_times, encoding=layout)
+        target.close()
+        manifest.write_bytes(_plain(manifests.describe(dataset, new, layout, writer.written) | facts))
 
 
 def write_blocks(blocks: Iterable[xr.Dataset], path: str | Path, **facts: Any) -> None:

@@ -56,7 +56,7 @@ def test_a_stage_of_preparation_depends_on_its_own_module_and_the_store_alone(pa
     def modules(stage):
         return {module for module, stages in reaching.items() if stage in stages}
 
-    keeping = {"store.py", "manifests.py", "shards.py", "staging.py"}
+    keeping = {"store.py", "encoding.py", "manifests.py", "shards.py", "staging.py"}
     assert modules("normalize_part") == {*keeping, "data/scaling.py"}
     assert modules("fit_scaling") == {*keeping, "data/scaling.py", "data/moments.py"}
     readers = {f"data/readers/{name}.py" for name in ("__init__", "netcdf", "_classic")}

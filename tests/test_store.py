@@ -135,6 +135,15 @@ def test_a_store_without_times_has_no_span_of_time(tmp_path):
     assert manifest(tmp_path / "a.zarr")["time_span"] is None
 
 
+def test_the_span_of_time_leaves_out_what_is_no_time(tmp_path):
+    times = np.array(["2024-05-03", "NaT", "2024-05-01"], "M8[ns]")
+    for name, own in (("some", times), ("none", times[1:2])):
+        store.write(xr.Dataset(coords={"time": own}), tmp_path / f"{name}.zarr")
+
+    assert [moment[:10] for moment in manifest(tmp_path / "some.zarr")["time_span"]] == ["2024-05-01", "2024-05-03"]
+    assert manifest(tmp_path / "none.zarr")["time_span"] is None
+
+
 def test_an_untouched_store_agrees_with_its_manifest(fields, tmp_path):
     store.write(fields, tmp_path / "a.zarr")
 
@@ -236,12 +245,13 @@ def test_a_writer_that_fails_leaves_the_old_store_and_nothing_of_the_new(fields,
     store.write(fields, tmp_path / "a.zarr")
     before = contents(tmp_path)
 
-    def fails(self, path, **_):
-        (path / "sst").mkdir(parents=True)
-        (path / "sst" / "zarr.json").write_text("{")
+    def fails(self, target, **_):
+        group = target.zarr_group.store.root
+        (group / "sst").mkdir(parents=True)
+        (group / "sst" / "zarr.json").write_text("{")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(xr.Dataset, "to_zarr", fails)
+    monkeypatch.setattr(xr.Dataset, "dump_to_store", fails)
     for path in ("a.zarr", "b.zarr"):
         with pytest.raises(UserError, match=rf"{path}: must be written whole, but no space is left on the disk \("):
             store.write(fields, tmp_path / path)
@@ -368,9 +378,9 @@ def test_a_second_writer_of_the_same_store_is_refused_and_one_of_another_is_not(
         with pytest.raises(UserError, match=r"a\.zarr: another process is writing it"):
             store.write(fields.isel(lat=[0]), tmp_path / "a.zarr")
         store.write(fields.isel(lat=[0]), tmp_path / "b.zarr")
-        return dataset.to_zarr(new, **options)
+        return dataset.dump_to_store(new, **options)
 
-    monkeypatch.setattr(xr.Dataset, "to_zarr", meanwhile)
+    monkeypatch.setattr(xr.Dataset, "dump_to_store", meanwhile)
     store.write(fields, tmp_path / "a.zarr")
 
     xr.testing.assert_identical(store.read(tmp_path / "a.zarr").load(), fields)

@@ -18,7 +18,7 @@ from obspy import Stream, Trace, UTCDateTime
 
 from geojax import stages, store
 from geojax.data.findings import FATAL, REMEDIES, judge
-from geojax.data.readers import _formats, waveforms
+from geojax.data.readers import _formats, _miniseed, waveforms
 from geojax.errors import UserError
 
 MOTION = {"ground_motion": {"units": "counts", "long_name": "ground motion"}}
@@ -429,3 +429,26 @@ def test_a_part_of_several_files_keeps_their_digests_and_its_findings_in_the_man
     assert [finding["kind"] for finding in manifest["quality"]] == ["gap"]
     assert store.read(tmp_path / "p.zarr").attrs["quality"] == manifest["quality"]
     assert not set(REMEDIES) & set(FATAL)
+
+
+@pytest.mark.parametrize("harm", ["none", "cut", "flipped"])
+def test_records_counted_at_once_promise_what_they_do_one_by_one(harm, rng, monkeypatch):
+    """On all of ObsPy's own miniSEED files, whole, cut and with bits turned."""
+    at_once = 0
+    for path in sorted(Path(obspy.__file__).parent.glob("io/mseed/tests/data/*.mseed")):
+        content = bytearray(path.read_bytes())
+        if harm == "cut":
+            del content[256 * rng.integers(len(content) // 256 + 1) :]
+        for _ in range(2 * (harm == "flipped")):
+            content[rng.integers(len(content))] ^= 1 << rng.integers(8)
+        both = []
+        for _ in range(2):
+            try:
+                both.append(_miniseed.promised_samples(bytes(content)))
+            except EOFError as error:
+                both.append(str(error))
+            at_once += _miniseed._of_like_records(bytes(content)) is not None
+            monkeypatch.setattr(_miniseed, "_of_like_records", lambda content: None)
+        assert both[0] == both[1]
+        monkeypatch.undo()
+    assert at_once

@@ -11,34 +11,46 @@ import warnings
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import obspy
 import xarray as xr
 from archive import write_days, write_years
-from pairs import in_turn, machine, rates, ratios
+from pairs import in_turn, machine, rates, ratios, timed
 
-from geojax import stages
-from geojax.data import quality
+from geojax import encoding, stages, store
+from geojax.data import quality, survey
+from geojax.data.readers import _values
 
 WAVEFORMS = {
     "name": "waveforms",
     "variables": {"velocity": {"units": "counts", "long_name": "ground velocity as recorded"}},
-    "options": {"quality": "record"},
 }
 GRIDS = {
     "name": "netcdf",
     "variables": {"sst": {"units": "degree_Celsius", "standard_name": "sea_surface_temperature"}},
 }
 
+QUALITY = {"policy": "fail", "admit": ["all"]}
+ZLIB = {"zlib": True, "complevel": 1, "shuffle": True}
+ZSTD = {"compression": "zstd", "complevel": 1, "shuffle": True}
+
 
 def ingest(files: list[Path], target: Path, reader: dict) -> None:
     """What a job of rule ingest_part does, its start left out."""
     raw = [str(path) for path in files]
-    stages.ingest_part(raw, str(target / f"{files[0].name}.zarr"), files[0].name, {"by": "file"}, reader)
+    stages.ingest_part(raw, str(target / f"{files[0].name}.zarr"), files[0].name, {}, reader, QUALITY)
 
 
-def obspy_to_netcdf(files: list[Path], target: Path) -> None:
+def suffix(compression: dict[str, Any]) -> str:
+    """So that every way writes a file of its own."""
+    return "".join([f".{compression.get('compression', 'zlib')}" if compression else "", ".nc"])
+
+
+def obspy_to_netcdf(files: list[Path], target: Path, **compression: Any) -> None:
     """Read, merge, to xarray, to NetCDF: no check, no digest, no manifest."""
     stream = obspy.Stream()
     for path in files:
@@ -51,30 +63,63 @@ def obspy_to_netcdf(files: list[Path], target: Path) -> None:
     dataset = xr.Dataset(
         {"velocity": (("trace", "time"), values)}, {"trace": [trace.id for trace in stream], "time": times}
     )
-    dataset.to_netcdf(target / f"{files[0].name}.nc")
+    dataset.to_netcdf(
+        target / f"{files[0].name}{suffix(compression)}", encoding={"velocity": compression, "time": compression}
+    )
 
 
-def xarray_to_netcdf(files: list[Path], target: Path) -> None:
+def xarray_to_netcdf(files: list[Path], target: Path, **compression: Any) -> None:
     """Open, to NetCDF."""
     with xr.open_dataset(files[0]) as dataset:
-        dataset.astype("float32").to_netcdf(target / f"{files[0].name}.out.nc")
+        dataset = dataset.astype("float32").drop_encoding()
+        dataset.to_netcdf(target / f"{files[0].name}.out{suffix(compression)}", encoding={"sst": compression})
 
 
-def share_of_quality_control(files: list[Path], target: Path) -> float:
-    """Share of the seconds of an ingest that are spent looking at the samples."""
-    spent, inspect = [], quality.inspect
+def share_of(function: str, module: Any, files: list[Path], target: Path, reader: dict) -> float:
+    """Share of the CPU time of an ingest that one function of a module takes, in whatever thread."""
+    spent, own = [], getattr(module, function)
 
-    def counted(*arguments):
-        start = time.perf_counter()
-        found = inspect(*arguments)
-        spent.append(time.perf_counter() - start)
-        return found
+    def counted(*arguments: Any, **options: Any) -> Any:
+        start = time.thread_time()
+        try:
+            return own(*arguments, **options)
+        finally:
+            spent.append(time.thread_time() - start)
 
-    quality.inspect = counted
-    start = time.perf_counter()
-    ingest(files, target, WAVEFORMS)
-    quality.inspect = inspect
-    return sum(spent) / (time.perf_counter() - start)
+    with mock.patch.object(module, function, counted):
+        whole = timed(lambda: ingest(files, target, reader)).cpu_s
+    return sum(spent) / whole
+
+
+def share_of_digests(files: list[Path], target: Path, reader: dict) -> float:
+    """What hashing the same bytes takes: raw files once, shards twice, as a whole and chunk by chunk."""
+    whole = timed(lambda: ingest(files, target, reader)).cpu_s
+    stored = [path for path in (target / f"{files[0].name}.zarr").rglob("*") if path.is_file()]
+    return timed(lambda: [store.digest(path) for path in [*files, *stored, *stored]]).cpu_s / whole
+
+
+def shares(*what: Any) -> str:
+    """What of an ingest's CPU time the plain loops do not spend."""
+    found = {
+        "compression": lambda: share_of("compress", encoding.blosc, *what),
+        "digests": lambda: share_of_digests(*what),
+        "checks of the values": lambda: sum(
+            share_of(name, module, *what)
+            for name, module in (("inspect", quality), ("inspect", _values), ("judge", survey))
+        ),
+    }
+    told = (f"{name} {median(share() for _ in range(5)):.0%}" for name, share in found.items())
+    return f"Of geojax's CPU time: {', '.join(told)}."
+
+
+def sizes(target: Path) -> str:
+    """Of what the last ways of all left, in MB."""
+    found = {
+        path.name: sum(f.stat().st_size for f in (path.rglob("*") if path.is_dir() else [path]) if f.is_file()) / 1e6
+        for path in sorted(target.iterdir())
+        if path.suffix in (".zarr", ".nc")
+    }
+    return "On disk: " + ", ".join(f"{name} {size:.0f} MB" for name, size in found.items()) + "."
 
 
 def jobs(count: int, parts: list[list[Path]], target: Path) -> None:
@@ -93,25 +138,29 @@ def main(days: int) -> None:
         parts = write_days(Path(folder) / "sds", days)
         amount = sum(path.stat().st_size for path in parts[0]) / 1e6
         print(f"### Day files: three channels, 100 Hz, {amount:.0f} MB of STEIM2\n")
-        ways = {
+        loops = {
             "ObsPy loop to NetCDF": lambda: obspy_to_netcdf(parts[0], target),
-            "geojax ingest_part": lambda: ingest(parts[0], target, WAVEFORMS),
-            "reading the files alone": lambda: [path.read_bytes() for path in parts[0]],
+            "the same, zlib 1": lambda: obspy_to_netcdf(parts[0], target, **ZLIB),
+            "the same, zstd 1": lambda: obspy_to_netcdf(parts[0], target, **ZSTD),
         }
+        ways = {"geojax ingest_part": lambda: ingest(parts[0], target, WAVEFORMS), **loops}
+        ways["reading the files alone"] = lambda: [path.read_bytes() for path in parts[0]]
         costs = in_turn(ways, days)
-        print(rates(costs, amount, "MB/s"), ratios(costs, list(ways)[1:2], list(ways)[:1]), sep="\n\n")
-        shares = [share_of_quality_control(parts[0], target) for _ in range(5)]
-        print(f"\nQuality control of the samples: {np.median(shares):.0%} of geojax's time.\n")
+        print(rates(costs, amount, "MB/s"), ratios(costs, list(ways)[:1], loops), sep="\n\n")
+        print(f"\n{shares(parts[0], target, WAVEFORMS)} {sizes(target)}\n")
 
         years = write_years(Path(folder) / "years", 1)
         amount = years[0].stat().st_size / 1e6
         print(f"### Yearly grids: {amount:.0f} MB of float32\n")
-        ways = {
+        loops = {
             "xarray loop to NetCDF": lambda: xarray_to_netcdf(years, target),
-            "geojax ingest_part": lambda: ingest(years, target, GRIDS),
+            "the same, zlib 1": lambda: xarray_to_netcdf(years, target, **ZLIB),
+            "the same, zstd 1": lambda: xarray_to_netcdf(years, target, **ZSTD),
         }
+        ways = {"geojax ingest_part": lambda: ingest(years, target, GRIDS), **loops}
         costs = in_turn(ways, days)
-        print(rates(costs, amount, "MB/s"), ratios(costs, list(ways)[1:], list(ways)[:1]), sep="\n\n")
+        print(rates(costs, amount, "MB/s"), ratios(costs, list(ways)[:1], loops), sep="\n\n")
+        print(f"\n{shares(years, target, GRIDS)} {sizes(target)}\n")
 
         amount = sum(path.stat().st_size for part in parts for path in part) / 1e6
         print(f"\n### {days} days, one job and two\n")

@@ -136,15 +136,21 @@ def _spikes(values: np.ndarray, step: float) -> np.ndarray:
 
 def _alone(values: np.ndarray, candidates: np.ndarray, scale: float) -> np.ndarray:
     """Those candidates that lie far outside the range of the samples around them."""
-    offsets = np.array([*range(-AROUND, 0), *range(1, AROUND + 1)])
-    alone = []
-    for block in np.array_split(candidates, max(1, len(candidates) // 100_000)):
-        around = values[np.clip(block[:, None] + offsets, 0, len(values) - 1)].astype("float64")
-        low, high = np.nanmin(around, 1, initial=np.inf), np.nanmax(around, 1, initial=-np.inf)
-        own = values[block].astype("float64")
-        outside = np.maximum(own - high, low - own)
-        alone.append(block[outside > SPIKE_ALONE * np.maximum(high - low, scale)])
-    return np.concatenate(alone)
+    if not len(candidates):
+        return candidates
+    for around in (1, AROUND):  # hardly any passes beside its two neighbours, which takes a tenth of the time to see
+        offsets = np.array([*range(-around, 0), *range(1, around + 1)])[:, None]
+        blocks = np.array_split(candidates, len(candidates) // 100_000 + 1)
+        candidates = np.concatenate([block[_is_outside(values, block, block + offsets, scale)] for block in blocks])
+    return candidates
+
+
+def _is_outside(values: np.ndarray, own: np.ndarray, around: np.ndarray, scale: float) -> np.ndarray:
+    """own : (candidate,), around : (neighbour, candidate), indices"""
+    others, sample = values[np.clip(around, 0, len(values) - 1)].astype("float64"), values[own].astype("float64")
+    low, high = np.fmin.reduce(others, initial=np.inf), np.fmax.reduce(others, initial=-np.inf)
+    with np.errstate(invalid="ignore"):
+        return np.maximum(sample - high, low - sample) > SPIKE_ALONE * np.maximum(high - low, scale)
 
 
 def _apart(values: np.ndarray, every: int = 1) -> np.ndarray:

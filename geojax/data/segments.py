@@ -87,7 +87,7 @@ def assemble(segments: list[Segment], report: Callable[[Finding], None]) -> Grid
             f"{first.file}: traces of one part must lie near one another in time, but start between {instant(start)} "
             f"and {instant(last)}. Split the file by day, or take fewer with `reader: options: channels`."
         )
-    values = np.full((len(names), length), np.nan, _kind(segments))
+    values = np.empty((len(names), length), _kind(segments))
     starts = np.zeros(len(names), "int64")
     for row, (name, own) in enumerate(
         groupby(sorted(segments, key=lambda s: (s.trace, s.start_ns)), lambda s: s.trace)
@@ -97,8 +97,9 @@ def assemble(segments: list[Segment], report: Callable[[Finding], None]) -> Grid
         taken = np.zeros(length, bool)
         for segment in every:
             _lay(segment, start, values[row], taken, report)
-        gaps, lengths = runs(~taken)
-        if len(gaps):
+        if not taken.all():
+            values[row, ~taken] = np.nan
+            gaps, lengths = runs(~taken)
             moment = instant(start + round(int(gaps[0]) * 1e9 / rate))
             detail = f"{int(lengths.sum())} samples are missing in {len(gaps)} gaps"
             report(Finding("gap", every[0].file, name, len(gaps), moment, detail))
@@ -145,7 +146,7 @@ def _lay(
     if abs(off) > ALIGNED:
         detail = f"samples lie {abs(off):.3f} of a step off the grid of the part"
         report(Finding("misaligned", segment.file, segment.trace, 1, moment, detail))
-    if holes := int(np.isnan(segment.values).sum()):
+    if segment.values.dtype.kind == "f" and (holes := int(np.isnan(segment.values).sum())):
         report(Finding("not_finite", segment.file, segment.trace, holes, moment, f"{holes} samples are no numbers"))
     twice = taken[where]
     if twice.any():
