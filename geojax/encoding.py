@@ -31,6 +31,7 @@ UNITS = {
     "microseconds": 1000, "nanoseconds": 1,
 }  # fmt: skip
 
+SHUFFLES = {"shuffle": blosc.SHUFFLE, "bitshuffle": blosc.BITSHUFFLE}
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -59,11 +60,14 @@ class Writer(ArrayWriter):
             return super().add(source, target, region)
         name = "/".join([target.path, "c", *("0" for _ in target.shape)])
         values = np.asarray(source, target.dtype)
-        if shard := write_shard(self.folder / name, values, target.chunks, target.fill_value):
+        packed = shards.Packing(target.compressors[0].shuffle.value, target.compressors[0].blocksize)
+        if shard := write_shard(self.folder / name, values, target.chunks, target.fill_value, packed):
             self.written[name] = shard
 
 
-def write_shard(path: Path, values: np.ndarray, chunk: Sequence[int], fill: Any) -> Shard | None:
+def write_shard(
+    path: Path, values: np.ndarray, chunk: Sequence[int], fill: Any, packing: shards.Packing = shards.SERIES
+) -> Shard | None:
     """Write all chunks of an array into one file; None, and no file, if it holds nothing but fill values."""
     nothing = np.array(fill, values.dtype)
     grid = product(*(range(0, n, step) for n, step in zip(values.shape, chunk, strict=True)))
@@ -77,7 +81,7 @@ def write_shard(path: Path, values: np.ndarray, chunk: Sequence[int], fill: Any)
                 rest = rest[file.write(rest) :]
             whole.update(content)
 
-        for body, digest in in_threads(lambda start: _encode(values, start, chunk, nothing), grid):
+        for body, digest in in_threads(lambda start: _encode(values, start, chunk, nothing, packing), grid):
             places.append((end, len(body)) if body else (shards.NOTHING, shards.NOTHING))
             digests.append(digest)
             append(body)
@@ -90,7 +94,9 @@ def write_shard(path: Path, values: np.ndarray, chunk: Sequence[int], fill: Any)
     return None
 
 
-def _encode(values: np.ndarray, start: Sequence[int], chunk: Sequence[int], nothing: np.ndarray) -> tuple[bytes, str]:
+def _encode(
+    values: np.ndarray, start: Sequence[int], chunk: Sequence[int], nothing: np.ndarray, packing: shards.Packing
+) -> tuple[bytes, str]:
     """A chunk as it stands in the shard, and its digest; both empty if all of it is the fill value, bit by bit."""
     part = values[tuple(slice(begin, begin + step) for begin, step in zip(start, chunk, strict=True))]
     if part.shape != tuple(chunk):
@@ -101,7 +107,8 @@ def _encode(values: np.ndarray, start: Sequence[int], chunk: Sequence[int], noth
     bits, none = (array.view(f"u{array.itemsize}") for array in (part, nothing))
     if bits[0] == none and (bits == none).all():
         return b"", ""
-    compressed = blosc.compress(part, shards.CODEC.encode(), shards.LEVEL, blosc.BITSHUFFLE, typesize=part.itemsize)
+    how = SHUFFLES[packing.shuffle], packing.block, part.itemsize
+    compressed = blosc.compress(part, shards.CODEC.encode(), shards.LEVEL, *how)
     content = b"".join([compressed, _checksum(compressed)])
     return content, hashlib.sha256(content).hexdigest()[:16]
 

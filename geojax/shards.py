@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -18,6 +18,18 @@ from geojax.errors import UserError
 
 CHUNK_BYTES = 2**20
 CODEC, LEVEL = "zstd", 1
+GRID = ({"lat", "lon"}, {"y", "x"})  # dimensions of a field
+
+
+class Packing(NamedTuple):
+    """How Blosc packs a chunk: its filter, and the bytes that it packs together (0: as many as it likes)."""
+
+    shuffle: Literal["shuffle", "bitshuffle"]
+    block: int
+
+
+SERIES = Packing("bitshuffle", 0)  # small blocks, of which a window needs one or two
+FIELD = Packing("shuffle", CHUNK_BYTES)  # read as a whole, and smooth
 NOTHING = 2**64 - 1  # where a chunk of a shard would start that holds fill values only, and is not kept
 
 
@@ -38,15 +50,16 @@ def encoding(dataset: xr.Dataset, chunks: Mapping[str, int] | None = None) -> di
         asked = [None if name in dataset.coords else (chunks or {}).get(str(dim)) for dim in array.dims]
         chunk = chunk_shape(array.shape, array.dtype.itemsize, asked)
         shard = shard_shape(array.shape, chunk)
-        found[str(name)] = {"chunks": chunk, "shards": shard, "compressors": compressors()}
+        packing = FIELD if any(grid <= set(map(str, array.dims)) for grid in GRID) else SERIES
+        found[str(name)] = {"chunks": chunk, "shards": shard, "compressors": compressors(packing)}
     return found
 
 
-def compressors() -> list[Any]:
+def compressors(packing: Packing = SERIES) -> list[Any]:
     """Chosen by measurement; the sum at each chunk's end lets no reader take a flipped bit for a value."""
     from zarr.codecs import BloscCodec, Crc32cCodec
 
-    return [BloscCodec(cname=CODEC, clevel=LEVEL, shuffle="bitshuffle"), Crc32cCodec()]
+    return [BloscCodec(cname=CODEC, clevel=LEVEL, shuffle=packing.shuffle, blocksize=packing.block), Crc32cCodec()]
 
 
 def chunk_shape(

@@ -28,14 +28,14 @@ def shards_to_write(draw):
     return values, tuple(chunk)
 
 
-def by_zarr(folder, values, chunk):
+def by_zarr(folder, values, chunk, packing=shards.SERIES):
     """The same array, written by Zarr."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         array = zarr.create_array(
             folder, shape=values.shape, dtype=values.dtype, chunks=chunk, fill_value=fill_of(values),
             shards=tuple(math.ceil(n / c) * c for n, c in zip(values.shape, chunk, strict=True)),
-            compressors=shards.compressors(),
+            compressors=shards.compressors(packing),
         )  # fmt: skip
         array[...] = values
     return array
@@ -65,16 +65,16 @@ def test_zarr_reads_every_bit_of_a_shard_written_here(tmp_path_factory, written)
 
 
 @settings(max_examples=40, deadline=None)
-@given(shards_to_write())
-def test_its_chunks_are_those_that_zarr_writes(tmp_path_factory, written):
+@given(shards_to_write(), st.sampled_from([shards.SERIES, shards.FIELD]))
+def test_its_chunks_are_those_that_zarr_writes(tmp_path_factory, written, packing):
     values, chunk = written
     if values.dtype.kind == "f":
         values[np.isnan(values)] = np.nan  # chunks of other NaN than the fill value are kept here, and lost by Zarr
     folder = tmp_path_factory.mktemp("shard")
-    by_zarr(folder / "a.zarr", values, chunk)
+    by_zarr(folder / "a.zarr", values, chunk, packing)
     shard = (folder / "a.zarr").joinpath("c", *("0" for _ in chunk))
 
-    told = encoding.write_shard(folder / "own", values, chunk, fill_of(values))
+    told = encoding.write_shard(folder / "own", values, chunk, fill_of(values), packing)
 
     assert (told is not None) == shard.exists()
     if told:
@@ -135,3 +135,18 @@ def test_results_keep_their_order_and_an_error_is_passed_on():
     assert list(encoding.in_threads(lambda n: n * n, range(50))) == [n * n for n in range(50)]
     with pytest.raises(ZeroDivisionError):
         list(encoding.in_threads(lambda n: 1 // (3 - n), range(50)))
+
+
+@pytest.mark.parametrize(
+    ("dims", "packing"), [(("time", "lat", "lon"), shards.FIELD), (("trace", "time"), shards.SERIES)]
+)
+def test_fields_are_packed_as_fields_and_series_as_series_and_both_read_back(tmp_path, rng, dims, packing):
+    values = rng.normal(size=(40, 300, 60)[: len(dims)] if len(dims) == 3 else (40, 20_000)).astype("float32")
+
+    store.write(xr.Dataset({"x": (dims, values)}), tmp_path / "a.zarr")
+
+    array = zarr.open_array(tmp_path / "a.zarr" / "x", mode="r")
+    assert array.shards is not None
+    assert (array.compressors[0].shuffle.value, array.compressors[0].blocksize) == packing
+    assert (array[...] == values).all()
+    assert store.differences(tmp_path / "a.zarr") == []
