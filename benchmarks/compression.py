@@ -15,7 +15,8 @@ import obspy
 import zarr
 from zarr.codecs import BloscCodec, ZstdCodec
 
-from geojax import shards, store
+from geojax import store
+from geojax.store import shards
 
 ROUNDS = 7  # the best counts: the machine is shared
 

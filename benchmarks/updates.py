@@ -194,7 +194,7 @@ def edits(folder: Path, names: list[str]) -> dict[str, tuple[Path, Callable[[Pat
         "code: the task's statistics": (
             library / "tasks/sst_gaps.py", code("return regression.", "None\n        return regression.")
         ),
-        "code: a remark": (library / "store.py", lambda p: p.write_text(p.read_text() + "\n# a remark\n")),
+        "code: a remark": (library / "store/__init__.py", lambda p: p.write_text(p.read_text() + "\n# a remark\n")),
     }  # fmt: skip
 
 

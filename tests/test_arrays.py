@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, GzipCodec, TransposeCodec, ZstdCodec
 
-from geojax import arrays, blocks
-from geojax.arrays import Reader
 from geojax.errors import UserError
-from geojax.layouts import describe
+from geojax.store import arrays, blocks
+from geojax.store.arrays import Reader
+from geojax.store.layouts import describe
 
 KINDS = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
 LZ4 = BloscCodec(typesize=4, cname="lz4", clevel=5, shuffle="bitshuffle")

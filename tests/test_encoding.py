@@ -10,7 +10,8 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geojax import encoding, shards, store
+from geojax import store
+from geojax.store import encoding, shards
 
 KINDS = ["float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool"]
 

@@ -13,8 +13,9 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geojax import shards, store
+from geojax import store
 from geojax.errors import UserError
+from geojax.store import shards
 
 MIB = 2**20
 

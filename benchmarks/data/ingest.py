@@ -21,9 +21,10 @@ import xarray as xr
 from archive import write_days, write_years
 from pairs import in_turn, machine, rates, ratios, timed
 
-from geojax import encoding, stages, store
+from geojax import stages, store
 from geojax.data import quality, survey
 from geojax.data.readers import _values
+from geojax.store import encoding
 
 WAVEFORMS = {
     "name": "waveforms",

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from geojax import store
-from geojax.arrays import Reader, check_inside
 from geojax.errors import UserError
-from geojax.layouts import Array, describe
+from geojax.store.arrays import Reader, check_inside
+from geojax.store.layouts import Array, describe
 
 CODED = {"scale_factor", "add_offset", "missing_value", "_Unsigned", "dtype"}  # attributes that change the numbers
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from geojax import blocks
-from geojax.blocks import Blocks
 from geojax.errors import UserError
-from geojax.layouts import CALL, Array, without_checksum
+from geojax.store import blocks
+from geojax.store.blocks import Blocks
+from geojax.store.layouts import CALL, Array, without_checksum
 
 ABSENT = 2**64 - 1  # offset and length of a chunk that a shard does not hold
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from geojax import shards
 from geojax.errors import UserError
+from geojax.store import shards
 
 if TYPE_CHECKING:
-    from geojax.encoding import Shard
+    from geojax.store.encoding import Shard
 
 FORMAT = 2  # 1 had no digests of chunks
 

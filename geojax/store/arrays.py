@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from geojax.chunks import ABSENT, File
 from geojax.errors import UserError
-from geojax.layouts import Array
+from geojax.store.chunks import ABSENT, File
+from geojax.store.layouts import Array
 
 OPEN = 256  # files that are open at a time
 ALONE = 16  # chunks below which threads cost more than they give

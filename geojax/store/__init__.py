@@ -15,10 +15,10 @@ import xarray as xr
 import zarr
 from xarray.backends import ZarrStore
 
-from geojax import encoding, manifests, shards
 from geojax.errors import UserError
-from geojax.manifests import beside, differences, digest, digest_of, manifest_of, read_json, set_aside, usable
-from geojax.staging import staged
+from geojax.store import encoding, manifests, shards
+from geojax.store.manifests import beside, differences, digest, digest_of, manifest_of, read_json, set_aside, usable
+from geojax.store.staging import staged
 
 __all__ = [
     "beside", "differences", "digest", "digest_of", "manifest_of", "read", "read_json",

@@ -21,7 +21,7 @@ import xarray as xr
 from numcodecs import blosc
 from xarray.backends.common import ArrayWriter
 
-from geojax import shards
+from geojax.store import shards
 
 THREADS = 2  # at most; jobs run side by side
 AHEAD = 8  # chunks that wait to be written, so that a shard is never in memory whole
