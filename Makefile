@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
+# The locks name every package, so pip need not look for what each of them wants.
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes
+LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --no-header
 # A hundred short jobs must not compile their imports a hundred times over.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -19,10 +22,10 @@ help:
 run: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --quiet rules
 
-test: .venv/ready
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+test: .venv/tools
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
-check: .venv/ready
+check: .venv/tools
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/check.sh
 
 .venv/ready: requirements.lock pyproject.toml
@@ -30,9 +33,15 @@ check: .venv/ready
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@echo "building .venv from requirements.lock (a minute or two, once)"
 	@rm -rf .venv && $(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	@$(INSTALL) -r requirements.lock
 	@$(BIN)/python -m compileall -q -j 0 -x '/(tests?|testing)/' .venv/lib >/dev/null || true  # pip uses one core for it
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+# What tests and checks need besides.
+.venv/tools: .venv/ready requirements-dev.lock
+	@echo "adding what tests and checks need, from requirements-dev.lock"
+	@$(INSTALL) -r requirements-dev.lock
 	@touch $@
 
 bench: .venv/ready
@@ -51,7 +60,8 @@ benchmarks/.venv-peers/ready: .venv/ready benchmarks/peers.txt
 	@touch $@
 
 lock:
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
 
 clean:
 	rm -rf data results report logs .snakemake
