@@ -137,7 +137,9 @@ def plan(count: int, resident: int) -> list[tuple[str, dict[str, Any]]]:
     reader = {"name": "waveforms", "variables": {"waveform": variable}, "options": {}}
     pairs = zip(parts, names, strict=True)
     jobs = [{"part": p, "scaling": opened["scaling"], "zarr": f"{data}/normalized/{n}.zarr"} for p, n in pairs]
-    ingest = {"raw": "raw.mseed", "zarr": "ingested.zarr", "part": "raw", "parts": {"by": "file"}, "reader": reader}
+    ingest = {"raw": "raw.mseed", "zarr": "ingested.zarr", "part": "raw", "selection": {}, "reader": reader}
+    ingest |= {"quality": {"policy": "fail", "admit": ["all"]}}
+    kept = {"kept": f"{data}/moments", "code": ""}
     index = {"parts": parts, "index": f"{results}/index.parquet", "split": split, "reference": train[:10], **section}
     train_model = {"model": model, "training": training, "checkpoints": f"{results}/checkpoints", "code": ""}
     train_model |= {"zarr": stores["model"], "history": f"{results}/history.parquet"}
@@ -148,7 +150,7 @@ def plan(count: int, resident: int) -> list[tuple[str, dict[str, Any]]]:
     config = {"run": run.model_dump(mode="json"), "dataset": dataset.model_dump(mode="json"), "dataset_name": "made"}
     return [
         ("ingest_part", ingest),
-        ("fit_scaling", {"parts": parts[:10], "zarr": f"{data}/scaling.zarr", "scaling": scaling}),
+        ("fit_scaling", {"parts": parts[:10], "zarr": f"{data}/scaling.zarr", "scaling": scaling} | kept),
         ("normalize_part", {"jobs": jobs}),
         ("index_examples", index),
         ("train_model", opened | train_model),

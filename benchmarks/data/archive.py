@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from geojax import config
+from geojax.data import raw as lots
 from geojax.data import sources
 from geojax.data.unpickling import read_pickled_stream
 
@@ -22,10 +23,10 @@ CHANNELS = {"HHE": "DP1", "HHN": "DP2", "HHZ": "DPZ"}
 
 def raw(dataset: str) -> Path:
     """Folder of the raw files of a dataset that geojax comes with, fetched if `make run` has not done so."""
-    folder = ROOT / "data" / dataset / "raw"
+    folder = ROOT / "data" / dataset / "raw" / lots.WHOLE
     if not folder.exists():
-        source = config.load(config.Dataset, ROOT / "config" / "datasets" / f"{dataset}.yaml").source
-        sources.fetch_package(source.model_dump(), folder)
+        section = config.load(config.Dataset, ROOT / "config" / "datasets" / f"{dataset}.yaml")
+        sources.fetch(lots.order(section, lots.WHOLE), folder)
     return folder
 
 
