@@ -119,6 +119,15 @@ def test_what_the_reader_found_is_judged_too(rng):
     assert content.attrs["quality"] == [found]
 
 
+def test_a_fault_that_the_reader_told_already_is_not_counted_again(rng):
+    content = gauge(rng)
+    content["discharge"][[7, 9]] = -9999.0
+    found = findings.Finding("fill", "gauge.csv", "discharge", 2, "index (7,)", "2 values are -9999").plain()
+    content.attrs["quality"] = [found]
+
+    assert survey.judge(content, FILES, ["fill"])["quality"] == [found]
+
+
 def test_the_share_that_is_missing_is_told(rng):
     content = gauge(rng)
     content["discharge"][:100] = np.nan

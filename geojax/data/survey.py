@@ -24,7 +24,9 @@ def judge(content: xr.Dataset, files: Mapping[str, Path], admit: Sequence[str]) 
     """
     shown = ", ".join(str(path) for path in list(files.values())[:3])
     own = [Finding(**finding) for finding in content.attrs.get("quality", [])]
-    found = findings.together([*own, *inspect(content, shown)])
+    told = {(finding.kind, finding.trace) for finding in own}  # a reader that looked itself is not counted twice
+    further = [finding for finding in inspect(content, shown) if (finding.kind, finding.trace) not in told]
+    found = findings.together([*own, *further])
     findings.judge(found, admit)
     content.attrs["quality"] = [finding.plain() for finding in found]
     missing = {str(name): round(float(array.isnull().mean()), 6) for name, array in _numbers(content).items()}
