@@ -107,15 +107,15 @@ def index_examples(
     chosen = tasks.load(task)
     settings = tasks.settings_of(chosen, examples)
     pieces, raw = [], {}
-    for path in store.usable(parts):
+    kept = store.usable(parts)
+    for path in kept:
         with store.read(path) as part:
             pieces.append(chosen.index(part, settings).assign(part=part.attrs["part"]))
             told = store.read_json(store.manifest_of(path))
             raw[part.attrs["part"]] = {name: told["raw"][name] for name in told.get("own", [])}
     rows = chosen.expand(splits.assign(pd.concat(pieces, ignore_index=True), split), settings)
     rows.insert(0, "example", range(len(rows)))
-    reasons = {stem(path): store.set_aside(path) for path in parts}
-    aside = {part: reason for part, reason in reasons.items() if reason}
+    aside = {stem(path): store.set_aside(path) for path in set(parts) - set(kept)}
     checks = audit.examine(rows, split, [part for part in reference if part not in aside], raw)
     audit.refuse(checks)
     store.write_table(rows.drop(columns="fingerprint", errors="ignore"), index)

@@ -12,6 +12,25 @@ from geojax.data.readers._times import shown, within
 from geojax.errors import UserError
 
 
+def of_station(
+    files: Mapping[str, Path],
+    pieces: Sequence[tuple[Path, xr.Dataset]],
+    selection: Mapping[str, Any],
+    found: list[Finding],
+) -> xr.Dataset:
+    """The series of a part's station, with what was found in attrs["quality"].
+
+    pieces : as `along_time` takes them, from those of `files` that belong to the part
+    raises UserError : none does; or as `along_time`
+    """
+    if not pieces:
+        names = ", ".join(str(path) for path in list(files.values())[:3])
+        raise UserError(f"{names}: must hold a station of the part, but hold none. Correct `parts`.")
+    joined = along_time(pieces, selection, found)
+    joined.attrs["quality"] = [finding.plain() for finding in found]
+    return joined
+
+
 def along_time(
     pieces: Sequence[tuple[Path, xr.Dataset]], selection: Mapping[str, Any], found: list[Finding]
 ) -> xr.Dataset:

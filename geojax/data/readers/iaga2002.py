@@ -20,7 +20,7 @@ import xarray as xr
 from geojax.data.findings import Finding
 from geojax.data.readers import _units, cf_attributes
 from geojax.data.readers._cells import NUMBER, Missing, Rows, numbers
-from geojax.data.readers._join import along_time
+from geojax.data.readers._join import of_station
 from geojax.data.readers._text import check_end, lines
 from geojax.data.readers._times import shown
 from geojax.errors import UserError
@@ -48,12 +48,7 @@ def read(
             continue
         pieces.append((path, _series(path, header, block, variables, found)))
         check_end(path, [line for _, line in block[1:]], ended, found)
-    if not pieces:
-        names = ", ".join(str(path) for path in list(files.values())[:3])
-        raise UserError(f"{names}: must hold a station of the part, but hold none. Correct `parts`.")
-    joined = along_time(pieces, selection, found)
-    joined.attrs["quality"] = [finding.plain() for finding in found]
-    return joined
+    return of_station(files, pieces, selection, found)
 
 
 def _split(path: Path) -> tuple[dict[str, str], list[tuple[int, str]], bool]:

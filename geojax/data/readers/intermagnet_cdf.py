@@ -22,7 +22,7 @@ from cdflib.epochs import CDFepoch
 from geojax.data.findings import Finding
 from geojax.data.readers import _units, cf_attributes
 from geojax.data.readers._cdf import check_length
-from geojax.data.readers._join import along_time
+from geojax.data.readers._join import of_station
 from geojax.data.readers._times import shown
 from geojax.errors import UserError
 
@@ -46,12 +46,7 @@ def read(
         file, about = _open(path)
         if "stations" not in selection or about["IagaCode"] in selection["stations"]:
             pieces.append((path, _series(path, file, about, variables, found)))
-    if not pieces:
-        names = ", ".join(str(path) for path in list(files.values())[:3])
-        raise UserError(f"{names}: must hold a station of the part, but hold none. Correct `parts`.")
-    joined = along_time(pieces, selection, found)
-    joined.attrs["quality"] = [finding.plain() for finding in found]
-    return joined
+    return of_station(files, pieces, selection, found)
 
 
 def _open(path: Path) -> tuple[cdflib.CDF, dict[str, Any]]:
