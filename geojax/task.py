@@ -1,7 +1,8 @@
 """What a task is: one file in geojax.tasks that ends in TASK, an object of a class made from this one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
@@ -35,6 +36,19 @@ class Examples(NamedTuple):
     def take(self, rows: Any) -> "Examples":
         """The examples of these rows; under jit as well."""
         return Examples({name: array[rows] for name, array in self.rows.items()}, self.shared)
+
+
+class Turn(NamedTuple):
+    """One optimizer's part in a training step; most tasks have one, an adversarial one has two.
+
+    loss : (model, batch, key, training) to a scalar, under jit
+    player : attribute of the model that this turn trains, for instance "critic"; all of it without
+    times : updates of this player in one step, each on a batch of its own
+    """
+
+    loss: Callable[[Any, Examples, Any, bool], Any]
+    player: str | None = None
+    times: int = 1
 
 
 class Settings(BaseModel):
@@ -149,6 +163,10 @@ class Task(Generic[S]):
         """Mean loss of a batch, a scalar; under jit. `key` drives augmentation and dropout."""
         raise NotImplementedError
 
+    def turns(self, settings: S) -> tuple[Turn, ...]:
+        """What a training step does, in this order. The loss of validation is always `loss`."""
+        return (Turn(partial(_loss_under, self, settings)),)
+
     def predict(self, model: Any, batch: Examples) -> Any:
         """Predictions (example, …) of a batch, under jit; an ensemble's members are averaged."""
         raise NotImplementedError
@@ -170,6 +188,10 @@ class Task(Generic[S]):
     def pictures(self, outcome: Outcome) -> list[Picture]:
         """What a scientist would show."""
         raise NotImplementedError
+
+
+def _loss_under(task: Task[S], settings: S, model: Any, batch: Examples, key: Any, training: bool) -> Any:
+    return task.loss(model, batch, key, training, settings)
 
 
 def load(name: str) -> Task[Any]:

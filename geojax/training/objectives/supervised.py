@@ -1,4 +1,4 @@
-"""What a model is asked to make small: arrays to scalars, under jit."""
+"""Departures from what is known: targets and labels."""
 
 import jax
 import jax.numpy as jnp
