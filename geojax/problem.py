@@ -14,7 +14,8 @@ from geojax import store
 from geojax import task as tasks
 from geojax.data import pools
 from geojax.data.parts import stem
-from geojax.task import Examples, Settings, Task
+from geojax.errors import UserError
+from geojax.task import Examples, Settings, Task, Turn
 
 
 class Parts(Mapping[str, xr.Dataset]):
@@ -107,10 +108,32 @@ class Problem:
         for own in pools.blocks(len(self.rows(split)), resident):
             yield own, self.some(split, own)
 
+    def rotated(self) -> tuple[pd.DataFrame, Examples, Examples]:
+        """Rows of training and validation, and all of them as examples to train on and to be judged by.
+
+        raises UserError : the task's training examples share what is made of all of them, so that a fold held out
+            would be known to the others
+        """
+        rows = self.index[self.index["split"] != "test"].reset_index(drop=True)
+        train, judged = (
+            self.task.examples(rows.assign(split=split), self.parts, self.scaling, self.settings)
+            for split in ("train", "validation")
+        )
+        if train.shared:
+            raise UserError(
+                f"training: folds: examples must share nothing, but those of the task share {', '.join(train.shared)}, "
+                "which are made of all training data. Leave out `folds`; `ensemble` is admitted."
+            )
+        return rows, train, judged
+
     def creator(self, model: dict[str, Any], train: Examples) -> Callable[[Any], Any]:
         """What makes a new model from random streams."""
         sizes = {key: value for key, value in model.items() if key != "name"}
         return partial(self.task.model, model["name"], sizes, train, self.settings)
+
+    def turns(self) -> tuple[Turn, ...]:
+        """What a training step does, under the task's settings."""
+        return self.task.turns(self.settings)
 
     def loss(self, model: Any, batch: Examples, key: Any, training: bool) -> Any:
         """The task's loss under its settings."""

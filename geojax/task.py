@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
@@ -165,7 +164,7 @@ class Task(Generic[S]):
 
     def turns(self, settings: S) -> tuple[Turn, ...]:
         """What a training step does, in this order. The loss of validation is always `loss`."""
-        return (Turn(partial(_loss_under, self, settings)),)
+        return (Turn(lambda model, batch, key, training: self.loss(model, batch, key, training, settings)),)
 
     def predict(self, model: Any, batch: Examples) -> Any:
         """Predictions (example, …) of a batch, under jit; an ensemble's members are averaged."""
@@ -188,10 +187,6 @@ class Task(Generic[S]):
     def pictures(self, outcome: Outcome) -> list[Picture]:
         """What a scientist would show."""
         raise NotImplementedError
-
-
-def _loss_under(task: Task[S], settings: S, model: Any, batch: Examples, key: Any, training: bool) -> Any:
-    return task.loss(model, batch, key, training, settings)
 
 
 def load(name: str) -> Task[Any]:

@@ -64,6 +64,7 @@ rule predict:
         model=PLAN.run_section("model"),
         batch_size=PLAN.run_section("training.batch_size"),
         resident=PLAN.run_section("training.resident"),
+        device=PLAN.run_section("training.device"),
         finished="results/{run}/finished",
         code=PLAN.code("predict"),
     script:

@@ -23,14 +23,33 @@ class Training(Section):
 
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
+    steps: int | None = Field(default=None, ge=1, description="steps that make an epoch; else one pass over all")
+    optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = Field(gt=0)
+    player_rates: dict[str, float] = Field(
+        default_factory=dict, description="of adversarial training: learning rate of a player as a multiple, by name"
+    )
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="of SGD; decay of AdamW's mean gradient")
     weight_decay: float = Field(default=1e-4, ge=0)
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        default="cosine", description="of the learning rate after warm-up; it falls to 1 % but for `constant`"
+    )
     warmup: float = Field(default=0.05, ge=0, lt=1, description="share of the steps in which the rate rises")
     clip_norm: float = Field(default=1.0, gt=0)
     average: float = Field(default=0.0, ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
     patience: int = Field(default=20, ge=1, description="epochs without a better validation loss before the end")
     ensemble: int = Field(default=1, ge=1, description="members, trained at once from different seeds")
-    steps: int | None = Field(default=None, ge=1, description="steps that make an epoch; else one pass over all")
+    folds: int | None = Field(
+        default=None,
+        ge=2,
+        description="train as many ensembles at once, each held out from other groups of training and validation data",
+    )
+    accumulate: int = Field(default=1, ge=1, description="pieces of a batch whose gradients are summed; saves memory")
+    rematerialize: bool = Field(default=False, description="compute activations twice instead of keeping them")
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="of the model's arithmetic; weights and losses stay float32"
+    )
+    device: Literal["auto", "cpu", "gpu", "tpu"] = "auto"
     seed: int = 0
     update: Literal["warm", "scratch"] = Field(
         default="scratch", description="on changed data: go on from the last finished weights, or begin anew"
@@ -39,10 +58,19 @@ class Training(Section):
         default=None, ge=1, description="examples held in memory at once, an epoch's pool; null for all of a split"
     )
 
+    @property
+    def members(self) -> int:
+        """Models trained at once."""
+        return self.ensemble * (self.folds or 1)
+
     @model_validator(mode="after")
-    def holds_a_batch(self) -> Self:
+    def fits_together(self) -> Self:
         if self.resident is not None and self.resident < self.batch_size:
             raise ValueError(f"resident ({self.resident}) must not be smaller than batch_size ({self.batch_size})")
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of accumulate ({self.accumulate})")
+        if self.folds and (self.resident or self.update == "warm"):
+            raise ValueError("folds need all examples at once and begin anew: leave out resident and update: warm")
         return self
 
 

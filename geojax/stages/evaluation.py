@@ -14,13 +14,14 @@ Paths = Iterable[str]
 def predict(
     parts: Paths, scaling: str, index: str, weights: str, zarr: str,
     task: str, examples: Section, model: Section, batch_size: int, finished: str, resident: int | None = None,
+    device: str = "auto",
 ) -> None:  # fmt: skip
     """Predict the validation and test examples; the test examples also with the weights before an update."""
     from geojax.problem import Problem
     from geojax.training import devices, loop, updates
     from geojax.training.weights import from_dataset
 
-    devices.prepare()
+    devices.prepare(device)
     problem = Problem.open(parts, scaling, index, task, examples)
     create = problem.creator(model, problem.some_training(resident))
     start = store.read_json(weights).get("start")

@@ -1,7 +1,7 @@
 """From examples to a model."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from geojax import store
 from geojax.log import logger
@@ -17,16 +17,14 @@ def train_model(
     """Train the model and keep the weights of the best epoch of each member."""
     from geojax.config.run import Training
     from geojax.problem import Problem
-    from geojax.training import devices, loop, updates, weights
+    from geojax.training import devices, loop, processes, updates, weights
     from geojax.training.checkpoints import Checkpoints
 
-    device = devices.prepare()
-    problem = Problem.open(parts, scaling, index, task, examples)
     settings = Training(**training)
-    resident = settings.resident
-    validation = problem.sample("validation", resident)
-    train, few = _training_examples(problem, settings)
-    logger.info("%d training and %d validation examples at once", train.size, validation.size)
+    device = devices.prepare(settings.device)
+    problem = Problem.open(parts, scaling, index, task, examples)
+    fed = _fed(problem, settings)
+    logger.info("%d training and %d validation examples at once", fed.train.size, fed.validation.size)
     content = _training_content(problem, parts, scaling)
     groups = problem.index.groupby("split")["group"].unique()
     wanted = {
@@ -34,21 +32,71 @@ def train_model(
         "ensemble": settings.ensemble, "scaling": store.read_json(scaling)["digest"],
         "groups": {split: sorted(map(str, own)) for split, own in groups.items()},
     }  # fmt: skip
-    create = problem.creator(model, few)
+    create = problem.creator(model, fed.few)
     kept = updates.Finished(finished)
     origin, start = kept.start(wanted, create) if settings.update == "warm" else (updates.SCRATCH, None)
     if settings.update == "warm":
         logger.info("training starts from %s: %s", origin.key or "scratch", origin.reason)
     own = {name: value for name, value in training.items() if name != "update"}
-    begun = [origin.facts["digest"]] if origin.key else []
-    key = store.digest_of([content, task, examples, model, own, code, *begun])[:16]
-    best, table = loop.fit(create, problem.loss, train, validation, settings, Checkpoints(checkpoints, key), start)
+    of = {
+        "data": content, "task": task, "examples": examples, "model": model, "training": own, "code": code,
+        "start": origin.facts["digest"] if origin.key else None,
+    }  # fmt: skip
+    key = store.digest_of(of)[:16]
+    best, table = loop.fit(
+        create, problem.turns(), problem.loss, fed.train, fed.validation, settings,
+        Checkpoints(checkpoints, key, facts=of), start, fed.held, fed.name,
+    )  # fmt: skip
+    if not processes.leads():
+        return
     found = weights.to_dataset(best, model=model, training=training)
     kept.keep(found, key, origin, wanted)
     lineage = updates.lineage(key, origin, wanted)
     facts = {"key": key, "start": origin.key, "update": settings.update, "reason": origin.reason, "lineage": lineage}
     store.write(found, zarr, device=device, **facts)
     store.write_table(table.assign(data=wanted["data"], start=origin.key or "scratch"), history)
+
+
+class Fed(NamedTuple):
+    """What the loop trains on and judges by."""
+
+    train: Any
+    few: Any  # examples that a model can be made of
+    validation: Any
+    held: Any  # rows of each fold, or None
+    name: Callable[[int, Any], str]  # what rows of the examples of an epoch are called
+
+
+def _fed(problem: Any, settings: Any) -> Fed:
+    from functools import partial
+
+    from geojax.training import order
+    from geojax.training.feeding import Pools
+
+    if settings.folds:
+        rows, train, judged = problem.rotated()
+        held = order.folds(rows["group"].to_numpy(str), settings.folds, settings.seed)
+        return Fed(train, train, judged, held, lambda _, taken: _named(rows.iloc[taken]))
+    validation, rows, resident = (
+        problem.sample("validation", settings.resident),
+        problem.rows("train"),
+        settings.resident,
+    )
+    if problem.fits("train", resident):
+        whole = problem.examples("train")
+        return Fed(whole, whole, validation, None, lambda _, taken: _named(rows.iloc[taken]))
+    pooled = partial(problem.pooled, resident, settings.seed)
+    size = len(pooled(0))
+    logger.info("%d training examples in pools of %d, one for each epoch", len(rows), size)
+    pools = Pools(partial(problem.pool, resident, settings.seed), size, settings.epochs)
+    few = problem.some_training(resident)
+    return Fed(pools, few, validation, None, lambda epoch, taken: _named(rows.iloc[pooled(epoch)[taken]]))
+
+
+def _named(rows: Any) -> str:
+    """A few rows of an index by example and part."""
+    told = [f"{row.example} ({row.part})" for row in rows.head(8).itertuples()]
+    return f"examples {', '.join(told)}" + (f" and {len(rows) - 8} more" if len(rows) > 8 else "")
 
 
 def _training_content(problem: Any, parts: Paths, scaling: str) -> list[str]:
@@ -64,18 +112,3 @@ def _training_content(problem: Any, parts: Paths, scaling: str) -> list[str]:
     read = set(rows["part"])
     digests = [store.read_json(path)["digest"] for path in (*(p for p in parts if stem(p) in read), scaling)]
     return [*digests, hashlib.sha256(rows.to_csv().encode()).hexdigest()]
-
-
-def _training_examples(problem: Any, settings: Any) -> tuple[Any, Any]:
-    """What the loop trains on, and examples that a model can be made of."""
-    from functools import partial
-
-    from geojax.training.feeding import Pools
-
-    if problem.fits("train", settings.resident):
-        whole = problem.examples("train")
-        return whole, whole
-    size, count = len(problem.pooled(settings.resident, settings.seed, 0)), len(problem.rows("train"))
-    logger.info("%d training examples in pools of %d, one for each epoch", count, size)
-    read = partial(problem.pool, settings.resident, settings.seed)
-    return Pools(read, size, settings.epochs), problem.some_training(settings.resident)

@@ -1,4 +1,4 @@
-"""What a killed training goes on from: outside the rule's outputs, keyed by data and configuration."""
+"""What a killed training resumes from: outside the rule's outputs, keyed by data and configuration."""
 
 import shutil
 import time
@@ -8,17 +8,27 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from geojax import store
+from geojax.log import logger
+from geojax.training import processes
+
 
 class Checkpoints:
-    """The last state of a training; written in the background, whole or not at all."""
+    """The last state of a training, which holds the best weights too; written in the background, whole or not at all.
 
-    def __init__(self, directory: str | Path, key: str, interval_s: float = 5.0) -> None:
-        directory = Path(directory).absolute()
-        for other in directory.glob("*"):
-            if other.name != key:  # of other data or another configuration: of no use to anyone
-                shutil.rmtree(other, ignore_errors=True)
-        self.path = directory / key
+    facts : what stands behind the key, so that a checkpoint of another one is refused with the difference
+    """
+
+    def __init__(
+        self, directory: str | Path, key: str, interval_s: float = 5.0, facts: dict[str, Any] | None = None
+    ) -> None:
+        self.directory, self.key = Path(directory).absolute(), key
+        self.path = self.directory / key
         self.interval_s, self.saved = interval_s, time.monotonic()
+        for other in self._others():
+            _tell(other, self.path, facts)
+        if facts is not None and processes.leads():
+            store.write_json(facts, self.directory / f"{key}.json")
         self.manager = ocp.CheckpointManager(
             self.path, options=ocp.CheckpointManagerOptions(max_to_keep=1, create=True)
         )
@@ -46,10 +56,39 @@ class Checkpoints:
         )
         self.manager.save(epoch, args=args)
 
+    def told(self) -> str:
+        """Where the last good state is."""
+        epoch = self.manager.latest_step()
+        if epoch is None:
+            return "There is no checkpoint before it."
+        return f"The last good state, after epoch {epoch - 1}, is kept in {self.path}."
+
     def close(self) -> None:
-        """Wait until the last one stands on the disk."""
+        """Wait until the last one stands on the disk; those of other keys are then of no use to anyone."""
         self.manager.wait_until_finished()
         self.manager.close()
+        for other in self._others() if processes.leads() else []:
+            shutil.rmtree(other, ignore_errors=True)
+            other.with_name(f"{other.name}.json").unlink(missing_ok=True)
+
+    def _others(self) -> list[Path]:
+        return [path for path in sorted(self.directory.glob("*")) if path.is_dir() and path.name != self.key]
+
+
+def differences(before: Any, now: Any, name: str = "") -> list[str]:
+    """Settings that differ between two nested sets of them, as `training.learning_rate: 0.01, now 0.02`."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        keys = sorted(before.keys() | now.keys())
+        inner = (differences(before.get(key), now.get(key), f"{name}.{key}" if name else key) for key in keys)
+        return [each for several in inner for each in several]
+    return [] if before == now else [f"{name}: {before}, now {now}"]
+
+
+def _tell(other: Path, path: Path, facts: dict[str, Any] | None) -> None:
+    """Say why the checkpoint of another key is not resumed from; it stays until this training has finished."""
+    kept = other.with_name(f"{other.name}.json")
+    told = differences(store.read_json(kept), facts) if facts is not None and kept.exists() else ["unknown"]
+    logger.info("not resumed from checkpoint %s, for it is of something else: %s", other, "; ".join(told[:8]))
 
 
 def _plain(state: Any) -> list[Any]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import jax
 import numpy as np
 
 from geojax.errors import UserError
@@ -11,11 +10,10 @@ from geojax.task import Examples
 
 
 class Whole:
-    """All training examples, put on the device once."""
+    """All training examples, on the devices for good."""
 
     def __init__(self, examples: Examples) -> None:
-        self.size = examples.size
-        self.held = jax.device_put(examples)
+        self.size, self.held = examples.size, examples
 
     def __call__(self, number: int) -> Examples:
         """What epoch `number` trains on."""
@@ -52,7 +50,7 @@ class Pools:
         self._check(number, _shapes(examples))
         if number + 1 < self.epochs:
             self.ahead = number + 1, self.thread.submit(self.read, number + 1)
-        return jax.device_put(examples)
+        return examples
 
     def _check(self, number: int, shapes: dict[str, str]) -> None:
         self.shapes = self.shapes or shapes

@@ -1,84 +1,92 @@
 """The training loop: an epoch is one compiled call, and order is a pure function of seed and epoch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pandas as pd
 from flax import nnx
 
 from geojax.config.run import Training
-from geojax.errors import UserError
 from geojax.log import logger
-from geojax.task import Examples
-from geojax.training import history
+from geojax.task import Examples, Turn
+from geojax.training import members, order
 from geojax.training.checkpoints import Checkpoints
+from geojax.training.devices import Layout
 from geojax.training.feeding import Pools, Whole
+from geojax.training.history import History
+from geojax.training.members import Create, State
 from geojax.training.progress import Progress
+from geojax.training.steps import stepper
 
-Create = Callable[[nnx.Rngs], nnx.Module]
 Loss = Callable[[Any, Any, jax.Array, bool], jax.Array]
-
-
-class State(NamedTuple):
-    """All that training carries from epoch to epoch; each leaf has the member as its first axis."""
-
-    params: Any
-    average: Any  # moving average of the parameters: what is validated and kept
-    rest: Any  # what is neither trained nor structure: statistics, fixed matrices
-    optimizer: Any
-    best: tuple[Any, Any]  # params and rest of the best epoch
-    best_loss: jax.Array  # (member,)
+Name = Callable[[int, np.ndarray], str]
 
 
 def fit(
     create: Create,
+    turns: Sequence[Turn],
     loss: Loss,
     train: Examples | Pools,
     validation: Examples,
     settings: Training,
     checkpoints: Checkpoints,
     start: Any = None,
+    held: order.Held | None = None,
+    name: Name = lambda epoch, rows: f"rows {', '.join(map(str, rows))}",
 ) -> tuple[Any, pd.DataFrame]:
-    """Train an ensemble and keep each member's best epoch on the validation examples.
+    """Train all members at once and keep each one's best epoch on the validation examples.
 
     create : makes a member from its own random streams
-    loss : (model, batch, key, training) to a scalar
+    turns : what a step does; each loss is (model, batch, key, training) to a scalar
+    loss : of validation, of the same form
     train : examples, resident on the device, or pools of them, one for each epoch
     validation : examples, resident on the device
     start : best parameters and other variables of an earlier training, as this returns them, to go on from; the
         optimizer starts anew
+    held : which rows each fold trains on and is held out from, when there are folds
+    name : what to call rows of the examples of an epoch
     returns : the best parameters and other variables (member, …); history, one row an epoch and member
-    raises UserError : the loss is not finite
+    raises UserError : the loss is not finite, or diverges
     """
-    steps = _steps(train.size, settings)
-    graph, state = _start(create, settings, steps, start)
-    feed = train if isinstance(train, Pools) else Whole(train)
-    held_out = jax.device_put(validation)
-    epoch_of = _compile(graph, loss, settings, steps)
-    rows: list[dict[str, float]] = []
-    first = 0
+    updates = sum(turn.times for turn in turns)
+    count = train.size if held is None else int((held.train >= 0).sum(1).min())
+    steps = order.steps(count, settings, updates)
+    shape = steps, updates, settings.batch_size
+    layout = Layout.of(settings)
+    graph, state = members.begin(create, turns, settings, steps, start)
+    feed = train if isinstance(train, Pools) else Whole(layout.copied(train))
+    held_out = layout.copied(validation)
+    rows_of = _rows_of(settings, shape, count, held)
+    epoch_of = _compile(graph, turns, loss, settings, steps, rows_of, layout, held)
+    history = History(turns, settings.members)
     if saved := checkpoints.restore(state):
-        first, state, rows = saved
-        logger.info("resumed after epoch %d from %s", first, checkpoints.path)
-    with Progress(settings.epochs, steps * settings.batch_size * settings.ensemble, first) as progress, closing(feed):
+        state, history = saved[1], History(turns, settings.members, saved[2])
+        logger.info("resumed after epoch %d from %s", history.epochs, checkpoints.path)
+    first = history.epochs
+    state = layout.copied(state)
+
+    def identify(number: int, member: int, step: int) -> str:
+        return name(number, np.unique(rows_of(number, member)[0][step]))
+
+    shown = Progress(settings.epochs, steps * updates * settings.batch_size * settings.members, first)
+    with shown as progress, closing(feed):
         for number in range(first, settings.epochs):
-            if history.waited(rows, number) >= settings.patience:
+            if history.waited >= settings.patience:
                 logger.info("no member improved for %d epochs: stopped early", settings.patience)
                 break
-            state, train_loss, validation_loss = epoch_of(state, number, feed(number), held_out)
-            train_loss, validation_loss = np.asarray(train_loss), np.asarray(validation_loss)
-            history.check_finite(train_loss, number, steps)
-            rows += history.rows(number, train_loss.mean(1), validation_loss, rows)
-            progress.advance(number, float(train_loss.mean()), float(validation_loss.mean()))
-            checkpoints.save(number + 1, state, rows)
+            state, losses, values = epoch_of(state, number, layout.copied(feed(number)), held_out)
+            losses, values = np.asarray(losses), np.asarray(values)
+            history.check(losses, checkpoints.told(), identify)
+            history.add(losses, values)
+            progress.advance(number, float(losses[..., -1].mean()), float(values.mean()))
+            checkpoints.save(number + 1, state, history.rows)
     checkpoints.close()
     history.check_kept(np.asarray(state.best_loss))
-    return jax.device_get(state.best), pd.DataFrame(rows)
+    return jax.device_get(state.best), history.table()
 
 
 def predictor(
@@ -87,8 +95,8 @@ def predictor(
     """Mean over the members of `function(model, batch)`, from examples to (example, …); compiled once."""
 
     @jax.jit
-    def of_batch(members: Any, rows: Examples) -> jax.Array:
-        return jnp.mean(_over_members(lambda m: function(nnx.merge(graph, *m), rows), members), axis=0)
+    def of_batch(weights: Any, rows: Examples) -> jax.Array:
+        return jnp.mean(members.over(lambda m: function(nnx.merge(graph, *m), rows), weights), axis=0)
 
     def of_all(examples: Examples) -> np.ndarray:
         count = examples.size
@@ -106,93 +114,48 @@ def predict(
     return predictor(graph, best, function, batch)(examples)
 
 
-def schedule(settings: Training, steps: int) -> optax.Schedule:
-    """Linear warm-up, then a cosine to 1 % of the learning rate."""
-    total = settings.epochs * steps
-    warm = min(max(1, round(settings.warmup * total)), total - 1) if total > 1 else 0
-    rate = settings.learning_rate
-    return optax.warmup_cosine_decay_schedule(0.0 if warm else rate, rate, warm, max(total, 2), rate / 100)
+def _rows_of(
+    settings: Training, shape: tuple[int, int, int], count: int, held: order.Held | None
+) -> Callable[[Any, Any], tuple[jax.Array, jax.Array]]:
+    """(epoch, member) to the rows (step, update, batch) that it sees, and keys (step, update)."""
+    seeds = members.seeds(settings)
+
+    def rows(number: Any, member: Any) -> tuple[jax.Array, jax.Array]:
+        key = jax.random.fold_in(jax.random.key(seeds[member]), number)
+        own = None if held is None else jnp.asarray(held.train)[member // settings.ensemble]
+        keys = jax.random.split(jax.random.fold_in(key, 1), shape[:2])
+        return order.rows(key, count, shape, own), keys
+
+    return rows
 
 
-def _optimizer(settings: Training, steps: int) -> optax.GradientTransformation:
-    return optax.chain(
-        optax.clip_by_global_norm(settings.clip_norm),
-        optax.adamw(schedule(settings, steps), weight_decay=settings.weight_decay),
-    )
+def _compile(
+    graph: nnx.GraphDef,
+    turns: Sequence[Turn],
+    loss: Loss,
+    settings: Training,
+    steps: int,
+    rows_of: Callable[[Any, Any], Any],
+    layout: Layout,
+    held: order.Held | None = None,
+) -> Callable[..., tuple[State, jax.Array, jax.Array]]:
+    """(state, epoch, training, validation) to state, losses (member, step, turn) and validation losses (member,)."""
+    step = stepper(graph, turns, settings, steps, layout.shared_out)
 
-
-def _steps(count: int, settings: Training) -> int:
-    if count < settings.batch_size:
-        raise UserError(
-            f"training: batch_size must not exceed the {count} training examples, but is {settings.batch_size}. "
-            "Make it smaller."
-        )
-    return settings.steps or count // settings.batch_size
-
-
-def _start(create: Create, settings: Training, steps: int, start: Any = None) -> tuple[nnx.GraphDef, State]:
-    members = [nnx.split(create(nnx.Rngs(settings.seed + m)), nnx.Param, ...) for m in range(settings.ensemble)]
-    params, rest = (jax.tree.map(lambda *leaves: jnp.stack(leaves), *(m[i] for m in members)) for i in (1, 2))
-    if start is not None:
-        # What is learned goes on; what the model keeps fixed has just been made of the new examples.
-        params, learned = jax.tree.map(jnp.array, (start[0], nnx.filter_state(start[1], nnx.BatchStat)))
-        rest = nnx.merge_state(rest, learned)
-    optimizer = jax.vmap(_optimizer(settings, steps).init)(params)
-    average, *best = (jax.tree.map(jnp.copy, tree) for tree in (params, params, rest))
-    best_loss = jnp.full(settings.ensemble, jnp.inf, jnp.float32)
-    return members[0][0], State(params, average, rest, optimizer, tuple(best), best_loss)
-
-
-def _over_members(function: Callable[[Any], Any], members: Any) -> Any:
-    """Apply to each member: one by one on a CPU, whose cores one member fills, else all at once."""
-    over = jax.lax.map if jax.default_backend() == "cpu" else lambda f, xs: jax.vmap(f)(xs)
-    return over(function, members)
-
-
-def _compile(graph: nnx.GraphDef, loss: Loss, settings: Training, steps: int) -> Callable[..., Any]:
-    optimizer = _optimizer(settings, steps)
-
-    def step(carry: Any, now: tuple[jax.Array, jax.Array], data: Examples) -> Any:
-        params, average, rest, moments = carry
-        rows, key = now
-        batch = data.take(rows)
-
-        def objective(params: Any) -> tuple[jax.Array, Any]:
-            model = nnx.merge(graph, params, rest, copy=True)
-            return loss(model, batch, key, True), nnx.state(model, nnx.Not(nnx.Param))
-
-        (value, rest), gradient = jax.value_and_grad(objective, has_aux=True)(params)
-        change, moments = optimizer.update(gradient, moments, params)
-        params = optax.apply_updates(params, change)
-        average = optax.incremental_update(params, average, 1 - settings.average)
-        return (params, average, rest, moments), value
-
-    def epoch(
-        state: State, number: jax.Array, train: Examples, validation: Examples
-    ) -> tuple[State, jax.Array, jax.Array]:
-        def member(own: tuple[State, jax.Array]) -> Any:
-            state, seed = own
-            key = jax.random.fold_in(jax.random.key(seed), number)
-            order = _order(key, train, settings, steps)
-            keys = jax.random.split(jax.random.fold_in(key, 1), steps)
-            carry, losses = jax.lax.scan(lambda c, now: step(c, now, train), tuple(state[:4]), (order, keys))
-            params, average, rest, moments = carry
-            value = loss(nnx.merge(graph, average, rest, copy=True), validation, jax.random.key(0), False)
+    def epoch(state: State, number: jax.Array, train: Examples, validation: Examples) -> Any:
+        def one(own: tuple[State, jax.Array]) -> tuple[State, jax.Array, jax.Array]:
+            state, member = own
+            carry = state.params, state.average, state.rest, state.optimizers
+            carry, losses = jax.lax.scan(lambda c, now: step(c, now, train), carry, rows_of(number, member))
+            params, average, rest, optimizers = carry
+            own_rows = None if held is None else jnp.asarray(held.validation)[member // settings.ensemble]
+            judged = validation if own_rows is None else validation.take(own_rows)
+            value = loss(nnx.merge(graph, average, rest, copy=True), judged, jax.random.key(0), False)
             better = value < state.best_loss
             best = jax.tree.map(lambda new, old: jnp.where(better, new, old), (average, rest), state.best)
             best_loss = jnp.where(better, value, state.best_loss)
-            return State(params, average, rest, moments, best, best_loss), losses, value
+            return State(params, average, rest, optimizers, best, best_loss), losses, value
 
-        seeds = settings.seed + jnp.arange(settings.ensemble)
-        return _over_members(member, (state, seeds))
+        return members.over(one, (state, jnp.arange(settings.members)))
 
     return jax.jit(epoch, donate_argnums=0)
-
-
-def _order(key: jax.Array, train: Examples, settings: Training, steps: int) -> jax.Array:
-    """Rows (step, batch) of an epoch: each pass visits every example at most once."""
-    count = train.size
-    kept = count // settings.batch_size * settings.batch_size
-    wanted = steps * settings.batch_size
-    passes = [jax.random.permutation(k, count)[:kept] for k in jax.random.split(key, -(-wanted // kept))]
-    return jnp.concatenate(passes)[:wanted].reshape(steps, settings.batch_size)

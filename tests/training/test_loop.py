@@ -8,9 +8,10 @@ from flax import nnx
 
 from geojax.config import Training
 from geojax.errors import UserError
-from geojax.task import Examples
-from geojax.training import loop, objectives, weights
+from geojax.task import Examples, Turn
+from geojax.training import loop, members, objectives, optimizers, order, weights
 from geojax.training.checkpoints import Checkpoints
+from geojax.training.devices import Layout
 from geojax.training.feeding import Pools
 
 TRUE = np.array([[1.0], [-2.0], [0.5]])
@@ -40,7 +41,11 @@ def settings(**changes):
 
 
 def fit(examples, directory, loss=loss, **changes):
-    return loop.fit(Line, loss, examples, examples, settings(**changes), Checkpoints(directory, "key", 0.0))
+    return train(examples, examples, settings(**changes), Checkpoints(directory, "key", 0.0), loss=loss)
+
+
+def train(examples, validation, settings, checkpoints, start=None, create=Line, loss=loss, **more):
+    return loop.fit(create, (Turn(loss),), loss, examples, validation, settings, checkpoints, start, **more)
 
 
 def test_training_finds_the_line_that_made_the_data(examples, tmp_path):
@@ -74,7 +79,7 @@ def test_a_run_stopped_halfway_resumes_to_the_same_bits(examples, tmp_path):
                 raise KilledError
 
     with pytest.raises(KilledError):
-        loop.fit(Line, loss, examples, examples, settings(epochs=6), Fragile(tmp_path / "part", "key", 0.0))
+        train(examples, examples, settings(epochs=6), Fragile(tmp_path / "part", "key", 0.0))
     resumed, again = fit(examples, tmp_path / "part", epochs=6)
 
     assert seen == [1, 2, 3]
@@ -117,8 +122,10 @@ def test_a_batch_larger_than_the_training_set_is_refused(examples, tmp_path):
 
 
 def test_nothing_is_compiled_again_after_the_first_epoch(examples):
-    graph, state = loop._start(Line, settings(), 4)
-    epoch = loop._compile(graph, loss, settings(), 4)
+    own, held = settings(), (Turn(loss),)
+    graph, state = members.begin(Line, held, own, 4)
+    rows_of = loop._rows_of(own, (4, 1, 16), 64, None)
+    epoch = loop._compile(graph, held, loss, own, 4, rows_of, Layout(None))
     data = jax.device_put(examples)
 
     for number in range(4):
@@ -127,10 +134,8 @@ def test_nothing_is_compiled_again_after_the_first_epoch(examples):
     assert epoch._cache_size() == 1
 
 
-def test_an_epoch_visits_every_example_once(examples):
-    order = loop._order(jax.random.key(3), examples, settings(), 4)
-
-    assert sorted(np.ravel(order)) == list(range(64))
+def test_an_epoch_visits_every_example_once():
+    assert sorted(np.ravel(order.rows(jax.random.key(3), 64, (4, 1, 16)))) == list(range(64))
 
 
 def test_a_moving_average_of_the_weights_is_what_is_kept(examples, tmp_path):
@@ -184,7 +189,7 @@ def test_cross_entropy_of_sure_logits_is_zero_and_of_even_ones_log_of_the_classe
 
 
 def test_the_learning_rate_rises_then_falls_to_one_percent():
-    rate = loop.schedule(settings(epochs=10, warmup=0.2), 10)
+    rate = optimizers.schedule(settings(epochs=10, warmup=0.2), 100)
 
     assert rate(0) == pytest.approx(0.0)
     assert rate(20) == pytest.approx(0.1)
@@ -195,7 +200,7 @@ def test_a_warm_start_begins_with_the_weights_it_is_given(examples, tmp_path):
     found, _ = fit(examples, tmp_path / "first", epochs=30)
     start, slow = Checkpoints(tmp_path / "second", "key", 0.0), settings(epochs=1, learning_rate=1e-12)
 
-    (params, _), history = loop.fit(Line, loss, examples, examples, slow, start, found)
+    (params, _), history = train(examples, examples, slow, start, found)
 
     np.testing.assert_allclose(params["linear"]["kernel"][...], found[0]["linear"]["kernel"][...], atol=1e-9)
     error = examples.rows["x"] @ found[0]["linear"]["kernel"][...][0] + found[0]["linear"]["bias"][...][0]
@@ -214,8 +219,8 @@ def test_a_warm_start_carries_what_is_learned_and_makes_fixed_matrices_anew(exam
             return self.linear(self.norm(x, use_running_average=False))
 
     first = settings(epochs=2)
-    found, _ = loop.fit(Normed, loss, examples, examples, first, Checkpoints(tmp_path, "key", 0.0))
-    _, state = loop._start(lambda rngs: Normed(rngs, fixed=7.0), first, 4, found)
+    found, _ = train(examples, examples, first, Checkpoints(tmp_path, "key", 0.0), create=Normed)
+    _, state = members.begin(lambda rngs: Normed(rngs, fixed=7.0), (Turn(loss),), first, 4, found)
 
     assert (state.rest["fixed"][...] == 7.0).all()
     assert (state.rest["norm"]["mean"][...] == found[1]["norm"]["mean"][...]).all()
@@ -243,12 +248,12 @@ def test_training_in_pools_finds_the_same_line_and_compiles_once(examples, tmp_p
 
     pools = pooled(examples, 32, 80)
     marks = settings(epochs=80)
-    (params, _), history = loop.fit(Line, counted, pools, examples, marks, Checkpoints(tmp_path, "key", 0.0))
+    (params, _), history = train(pools, examples, marks, Checkpoints(tmp_path, "key", 0.0), loss=counted)
 
     np.testing.assert_allclose(params["linear"]["kernel"][...][0], TRUE, atol=1e-2)
     once = len(traced)
     assert len(history) == 80
-    loop.fit(Line, counted, pooled(examples, 32, 1), examples, settings(epochs=1), Checkpoints(tmp_path / "b", "k"))
+    train(pooled(examples, 32, 1), examples, settings(epochs=1), Checkpoints(tmp_path / "b", "k"), loss=counted)
     assert len(traced) == 2 * once  # eighty epochs were traced as often as one
 
 
@@ -268,7 +273,7 @@ def test_a_run_in_pools_stopped_halfway_resumes_to_the_same_bits(examples, tmp_p
 
     def run(checkpoints, loads=None):
         pools = pooled(examples, 32, 6, loads)
-        return loop.fit(Line, loss, pools, examples, settings(epochs=6), checkpoints, start)
+        return train(pools, examples, settings(epochs=6), checkpoints, start)
 
     whole, history = run(Checkpoints(tmp_path / "whole", "key", 0.0))
     with pytest.raises(KilledError):
@@ -285,7 +290,7 @@ def test_pools_of_different_shapes_are_refused(examples, tmp_path):
     pools = Pools(lambda n: examples.take(np.arange(32 + n)), 32, 3)
 
     with pytest.raises(UserError, match=r"one shape, but x is float32\[33, 3\] in pool 1"):
-        loop.fit(Line, loss, pools, examples, settings(epochs=3), Checkpoints(tmp_path, "key"))
+        train(pools, examples, settings(epochs=3), Checkpoints(tmp_path, "key"))
 
 
 def test_a_validation_loss_that_is_never_finite_ends_without_weights(examples, tmp_path):
