@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from geojax.config.run import Training
 from geojax.errors import UserError
@@ -61,7 +61,7 @@ class Layout(NamedTuple):
                 f"multiple of the {count} devices found. Change it, or hide some of them "
                 "(CUDA_VISIBLE_DEVICES, JAX_NUM_CPU_DEVICES)."
             )
-        return cls(jax.make_mesh((count,), ("data",)))
+        return cls(jax.make_mesh((count,), ("data",), axis_types=(AxisType.Auto,)))
 
     def copied(self, tree: Any) -> Any:
         """The tree's arrays, whole on every device."""

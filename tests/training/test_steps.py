@@ -45,7 +45,10 @@ def examples(rng):
     return Examples({"x": x, "y": np.sin(x.sum(1, keepdims=True)).astype("float32")})
 
 
-def one_step(examples, own, create=Net, turns=(Turn(loss),), steps=1):
+SUPERVISED = (Turn(loss),)
+
+
+def one_step(examples, own, create=Net, turns=SUPERVISED, steps=1):
     """Parameters after steps on the first rows, and the losses (step, turn)."""
     graph, state = members.begin(create, turns, own, steps)
     carry = jax.tree.map(lambda x: x[0], (state.params, state.average, state.rest, state.optimizers))

@@ -1,0 +1,80 @@
+"""Which examples a step sees, and which a fold is held out from."""
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from geojax.config import Training
+from geojax.errors import UserError
+from geojax.task import Examples, Turn
+from geojax.training import loop, order
+from geojax.training.checkpoints import Checkpoints
+
+
+def settings(**changes):
+    return Training(**{"epochs": 3, "batch_size": 8, "learning_rate": 0.05, "weight_decay": 0.0} | changes)
+
+
+def test_an_epoch_visits_every_example_once():
+    assert sorted(np.ravel(order.rows(jax.random.key(3), 64, (4, 1, 16)))) == list(range(64))
+
+
+def test_a_member_of_a_fold_visits_its_own_rows_alone_and_each_once():
+    own = np.array([5, 9, 2, 40, 7, 11, -1, -1])
+
+    assert sorted(np.ravel(order.rows(jax.random.key(3), 6, (3, 1, 2), own))) == [2, 5, 7, 9, 11, 40]
+
+
+def test_epochs_longer_than_a_pass_repeat_no_example_within_a_pass():
+    rows = np.ravel(order.rows(jax.random.key(0), 10, (6, 2, 2)))
+
+    assert all(len(set(rows[i : i + 10])) == 10 for i in (0, 10))
+
+
+def test_folds_hold_out_whole_groups_once_each(rng):
+    groups = np.repeat([f"well {i}" for i in range(7)], rng.integers(3, 30, 7))
+
+    held = order.folds(groups, 3, seed=0)
+
+    judged = [set(groups[rows]) for rows in held.validation]
+    assert set().union(*judged) == set(groups)
+    assert sum(map(len, judged)) == 7
+    for fold, rows in zip(judged, held.train, strict=True):
+        assert set(groups[rows[rows >= 0]]) == set(groups) - fold
+        assert len(rows[rows >= 0]) == np.sum([g not in fold for g in groups])
+
+
+def test_more_folds_than_groups_are_refused():
+    with pytest.raises(UserError, match="folds must not exceed the 2 groups"):
+        order.folds(np.array(["a", "b", "b"]), 3, 0)
+
+
+class Line(nnx.Module):
+    def __init__(self, rngs):
+        self.linear = nnx.Linear(3, 1, rngs=rngs)
+
+
+def loss(model, batch, key, training):
+    return np.mean((model.linear(batch.rows["x"]) - batch.rows["y"]) ** 2)
+
+
+def test_folds_trained_at_once_equal_trainings_of_each_alone(rng, tmp_path):
+    x = rng.normal(size=(48, 3)).astype("float32")
+    whole = Examples({"x": x, "y": x.sum(1, keepdims=True) + rng.normal(size=(48, 1)).astype("float32")})
+    own = settings(folds=3, ensemble=2)
+    held = order.folds(np.repeat(np.arange(6), 8).astype(str), 3, 0)
+
+    def fit(name, train, judged, own, held=None):
+        marks = Checkpoints(tmp_path / name, "key")
+        return loop.fit(Line, (Turn(loss),), loss, train, judged, own, marks, held=held)
+
+    (both, _), _ = fit("all", whole, whole, own, held)
+
+    kernels = both["linear"]["kernel"][...]
+    assert len(kernels) == 6
+    for fold in range(3):
+        alone = order.Held(held.train[fold : fold + 1], held.validation[fold : fold + 1])
+        single = settings(folds=2, ensemble=1).model_copy(update={"folds": 1, "seed": 1})
+        (one, _), _ = fit(f"fold {fold}", whole, whole, single, alone)
+        np.testing.assert_allclose(kernels[2 * fold + 1], one["linear"]["kernel"][...][0], rtol=1e-5)
