@@ -29,3 +29,42 @@ def add_noise(signal: jax.Array, noise: jax.Array, onset: jax.Array, span: int, 
     level = jax.lax.dynamic_slice(signal, (0, onset), (signal.shape[0], span)).std()
     mixed = signal + noise * (level / (noise.std() + 1e-6) * 10 ** (-snr_db / 20))
     return mixed / (mixed.std() + 1e-6)
+
+
+def turn_square(key: jax.Array, field: jax.Array) -> jax.Array:
+    """One of the eight turns and reflections of a square field (side, side, …), drawn at random."""
+    views = [jnp.rot90(each, quarter) for each in (field, field.swapaxes(0, 1)) for quarter in range(4)]
+    return jnp.stack(views)[jax.random.randint(key, (), 0, len(views))]
+
+
+def shift(key: jax.Array, x: jax.Array, axis: int, most: int) -> jax.Array:
+    """Moved by up to `most` places either way along an axis that closes on itself, as longitude does."""
+    return jnp.roll(x, jax.random.randint(key, (), -most, most + 1), axis)
+
+
+def scale(key: jax.Array, x: jax.Array, low: float, high: float) -> jax.Array:
+    """Multiplied by a factor between `low` and `high`, both above zero, drawn evenly in its logarithm."""
+    return x * jnp.exp(jax.random.uniform(key, (), x.dtype, jnp.log(low), jnp.log(high)))
+
+
+def blank(key: jax.Array, x: jax.Array, length: int, fill: ArrayLike = 0.0) -> jax.Array:
+    """A stretch of `length` along the first axis, at a random place, set to `fill`, as where a record is missing."""
+    start = jax.random.randint(key, (), 0, len(x) - length + 1)
+    place = jnp.arange(len(x)).reshape(-1, *(1,) * (x.ndim - 1))
+    return jnp.where((place >= start) & (place < start + length), fill, x)
+
+
+def mix(key: jax.Array, batch: jax.Array, label: jax.Array, alpha: float) -> tuple[jax.Array, jax.Array]:
+    """Each example of (example, …) mixed with another, and its soft labels (example, class) alike.
+
+    source : Zhang et al. (2018), arXiv:1710.09412
+    """
+    draw, order = jax.random.split(key)
+    share = jax.random.beta(draw, alpha, alpha, (len(batch),), batch.dtype)
+    other = jax.random.permutation(order, len(batch))
+
+    def of(x: jax.Array) -> jax.Array:
+        own = share.reshape(-1, *(1,) * (x.ndim - 1))
+        return own * x + (1 - own) * x[other]
+
+    return of(batch), of(label)

@@ -9,7 +9,7 @@ from flax import nnx
 from geojax.config import Training
 from geojax.errors import UserError
 from geojax.task import Examples, Turn
-from geojax.training import loop, members, objectives, weights
+from geojax.training import loop, members, weights
 from geojax.training.checkpoints import Checkpoints
 from geojax.training.devices import Layout
 from geojax.training.feeding import Pools
@@ -176,25 +176,6 @@ def test_weights_of_another_model_are_refused(examples, tmp_path):
 
     with pytest.raises(UserError, match=r"linear\.kernel must have shape"):
         weights.from_dataset(Line, stored)
-
-
-def test_masked_mean_square_ignores_unobserved_pixels(rng):
-    predicted = rng.normal(size=(2, 4, 4, 1))
-    observed = np.zeros(predicted.shape, dtype=bool)
-    observed[0, 0, 0] = observed[1, 2, 3] = True
-    target = np.where(observed, predicted + 3.0, np.nan)
-
-    value, gradient = jax.value_and_grad(objectives.masked_mean_square)(predicted, target, observed)
-
-    assert value == pytest.approx(9.0)
-    assert (gradient[~observed] == 0).all()
-
-
-def test_cross_entropy_of_sure_logits_is_zero_and_of_even_ones_log_of_the_classes():
-    label = jnp.array([0, 2])
-
-    assert objectives.cross_entropy(50.0 * jax.nn.one_hot(label, 4), label) == pytest.approx(0.0, abs=1e-6)
-    assert objectives.cross_entropy(jnp.zeros((2, 4)), label) == pytest.approx(np.log(4))
 
 
 def test_a_warm_start_begins_with_the_weights_it_is_given(examples, tmp_path):

@@ -1,5 +1,5 @@
 """What a model is asked to make small, arrays to scalars under jit: supervised, reconstruction, adversarial."""
 
-from geojax.training.objectives.supervised import cross_entropy, masked_mean_square
+from geojax.training.objectives.supervised import balanced, cross_entropy, masked_mean_square
 
-__all__ = ["cross_entropy", "masked_mean_square"]
+__all__ = ["balanced", "cross_entropy", "masked_mean_square"]
