@@ -21,11 +21,11 @@ import lasio
 import numpy as np
 import xarray as xr
 
+from geojax.data import fills
 from geojax.data.findings import Finding
 from geojax.data.readers import _units, cf_attributes
 from geojax.data.readers._cells import Missing, Rows, numbers
 from geojax.data.readers._depths import check_depths
-from geojax.data.readers._fills import fills
 from geojax.data.readers._text import check_end, lines
 from geojax.errors import UserError
 
@@ -173,9 +173,9 @@ def _log(
                 raise rows.refuse(
                     int(outside.argmax()), inside, f"in {valid[0]} … {valid[1]}", "Is it an undeclared null?"
                 )
-        for value, count, first in fills(values):
-            words = f"{count} values are {value:g}, which by custom stands for none; the header's null is {null}"
-            found.append(Finding("fill", str(path), f"{well} {inside}", count, f"line {rows.places[first]}", words))
+        for fill in fills.find(values):
+            own = f" (curve {inside} of well {well}, whose header's null is {null})"
+            found.append(fills.finding(fill, str(path), name, f"line {rows.places[fill.first]}", own))
         content[name] = ("sample", values, cf_attributes(wanted))
     return xr.Dataset(
         content,
