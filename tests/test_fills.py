@@ -38,7 +38,7 @@ def held(values, value) -> list[tuple[int, int]]:
     """Count and first of what is found, of which every one must be `value`."""
     found = fills.find(values)
     assert all(fill.value == pytest.approx(value, rel=1e-6) for fill in found)
-    return [(fill.count, fill.first) for fill in found]
+    return [(fill.number, fill.first) for fill in found]
 
 
 @pytest.mark.parametrize("kind", ["float32", "float64"])

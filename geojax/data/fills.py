@@ -24,7 +24,7 @@ class Fill(NamedTuple):
     """A customary fill value, how often it stands there, and where first in the flattened values."""
 
     value: float
-    count: int
+    number: int
     first: int
 
 
@@ -70,8 +70,8 @@ def finding(fill: Fill, file: str, trace: str, first: str, own: str = "") -> Fin
 
     own : what its format lets say about it
     """
-    words = f"{fill.count} values are {fill.value:g}, far from all others, which by custom stands for none{own}"
-    return Finding("fill", file, trace, fill.count, first, words)
+    words = f"{fill.number} values are {fill.value:g}, far from all others, which by custom stands for none{own}"
+    return Finding("fill", file, trace, fill.number, first, words)
 
 
 def _may_be(end: float) -> bool:
