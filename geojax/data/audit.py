@@ -10,12 +10,12 @@ import pandas as pd
 from geojax.data import likeness
 from geojax.data.splits import SPLITS
 from geojax.errors import UserError
+from geojax.store.encoding import NS
 
 SHOWN = 10  # leaks that a message lists
 NEAR = 0.995  # correlation from which on two examples count as one, where the configuration says nothing
 TRACES = ("trace", "station")  # columns that may say which instrument recorded an example
 RAW = Mapping[str, Mapping[str, str]]  # digest of each raw file that a part alone was made from: part, file
-NS_A_DAY = 86_400_000_000_000
 
 
 class Check(NamedTuple):
@@ -140,7 +140,7 @@ def _traces(index: pd.DataFrame, split: dict[str, Any]) -> Check:
         held = _latest(end, kind == other, opens)
         near = (held >= 0) & (kind != other)
         before = held[near]
-        near[near] = start[near] < np.maximum(end[before] + days * NS_A_DAY, start[before] + 1)  # or the same moment
+        near[near] = start[near] < np.maximum(end[before] + days * NS["days"], start[before] + 1)  # or the same moment
         pairs.append(np.stack([held[near], np.flatnonzero(near)], 1))
     found = pd.DataFrame(np.concatenate(pairs), columns=["first", "second"])
     found["trace"] = trace[found["first"]]
