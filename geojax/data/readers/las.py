@@ -24,9 +24,9 @@ import xarray as xr
 from geojax.data import fills
 from geojax.data.findings import Finding
 from geojax.data.readers import _units, cf_attributes
-from geojax.data.readers._cells import Missing, Rows, numbers
-from geojax.data.readers._depths import check_depths
-from geojax.data.readers._text import check_end, lines
+from geojax.data.readers.tables.cells import Missing, Rows, numbers
+from geojax.data.readers.tables.text import check_end, lines
+from geojax.data.readers.wells.depths import check_depths
 from geojax.errors import UserError
 
 WELL = ("WELL", "UWI", "API")  # what may name a well, in this order

@@ -8,7 +8,7 @@ import xarray as xr
 from geojax.data import fills
 from geojax.data.findings import Finding
 from geojax.data.readers import cf_attributes
-from geojax.data.readers._columns import Data, Plan
+from geojax.data.readers.tables.columns import Data, Plan
 from geojax.errors import UserError
 
 SPARSE = 100  # cells of a grid for each row; beyond, the times of its stations are not the same

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from geojax.data.readers._cells import Missing, Rows, numbers
+from geojax.data.readers.tables.cells import Missing, Rows, numbers
 from geojax.errors import UserError
 from geojax.store.encoding import NS
 
