@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geojax.data import audit, likeness, splits
+from geojax.data.audit import times
 from geojax.errors import UserError
 
 BY_TIME = {
@@ -172,7 +173,7 @@ def test_exactly_the_traces_with_windows_of_two_splits_too_near_are_named(data):
         and (start[j] < start[i] + length[i] + days or start[i] == start[j])
     }  # fmt: skip
 
-    found = audit._traces(index, {"by": "group", "embargo_days": days}).leaks
+    found = times.traces(index, {"by": "group", "embargo_days": days}).leaks
 
     assert {leak.split()[3] for leak in found} == expected
 
@@ -184,7 +185,7 @@ def test_a_million_windows_are_compared_in_seconds(rng):
     index = pd.DataFrame({"part": "p", "station": station, "time": time, "split": np.array(splits.SPLITS)[station % 3]})
     begin = pd.Timestamp.now()
 
-    found = audit._traces(index.assign(end=time + pd.Timedelta(seconds=30)), {}).leaks
+    found = times.traces(index.assign(end=time + pd.Timedelta(seconds=30)), {}).leaks
 
     assert found == []
     assert pd.Timestamp.now() - begin < pd.Timedelta(seconds=20)  # one on an idle core
