@@ -1,5 +1,6 @@
-"""Fixtures that more than one test module uses. A warning that geojax could have avoided is an error."""
+"""What more than one test module uses. A warning that geojax could have avoided is an error."""
 
+import copy
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -7,12 +8,51 @@ from typing import Any
 
 import hypothesis
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from geojax import code
 
 ROOT = Path(__file__).parents[1]
+DATASET: dict[str, Any] = {
+    "card": dict.fromkeys(("title", "summary", "origin", "licence", "labels", "citation"), "made for a test"),
+    "source": {
+        "kind": "package",
+        "package": "fields",
+        "version": "1.0",
+        "archive": "fields-1.0.whl",
+        "sha256": "0" * 64,
+        "files": {"sst.nc": "fields/sst.nc"},
+    },
+    "reader": {
+        "name": "netcdf",
+        "variables": {"sst": {"units": "degree_Celsius", "standard_name": "sea_surface_temperature"}},
+    },
+    "parts": {"by": "year", "first": 1991, "last": 2000},
+    "split": {
+        "by": "time",
+        "train": ["1991-01-01", "1996-12-31"],
+        "validation": ["1997-01-01", "1998-12-31"],
+        "test": ["1999-01-01", None],
+    },
+    "scaling": {"center": "month", "spread": "all", "over": ["time"], "reference": ["1991-1996"]},
+}
+RUN: dict[str, Any] = {
+    "dataset": "fields",
+    "task": "sst_gaps",
+    "title": "gaps",
+    "model": {"name": "gap_filler", "width": 4, "depth": 1},
+    "training": {"epochs": 2, "batch_size": 4, "learning_rate": 0.002},
+}
+BY_TIME = {
+    "by": "time",
+    "train": ["1991-01-01", "1996-12-31"],
+    "validation": ["1997-02-01", "1998-12-31"],
+    "test": ["1999-02-01", None],
+    "embargo_days": 31,
+}
+BY_GROUP = {"by": "group", "train": ["a", "b"], "validation": ["c"], "test": ["d"]}
 
 hypothesis.settings.register_profile(
     "geojax",
@@ -42,41 +82,13 @@ def rng() -> np.random.Generator:
 @pytest.fixture
 def dataset() -> dict[str, Any]:
     """A small valid dataset configuration: years of one file inside a package."""
-    return {
-        "card": dict.fromkeys(("title", "summary", "origin", "licence", "labels", "citation"), "made for a test"),
-        "source": {
-            "kind": "package",
-            "package": "fields",
-            "version": "1.0",
-            "archive": "fields-1.0.whl",
-            "sha256": "0" * 64,
-            "files": {"sst.nc": "fields/sst.nc"},
-        },
-        "reader": {
-            "name": "netcdf",
-            "variables": {"sst": {"units": "degree_Celsius", "standard_name": "sea_surface_temperature"}},
-        },
-        "parts": {"by": "year", "first": 1991, "last": 2000},
-        "split": {
-            "by": "time",
-            "train": ["1991-01-01", "1996-12-31"],
-            "validation": ["1997-01-01", "1998-12-31"],
-            "test": ["1999-01-01", None],
-        },
-        "scaling": {"center": "month", "spread": "all", "over": ["time"], "reference": ["1991-1996"]},
-    }
+    return copy.deepcopy(DATASET)
 
 
 @pytest.fixture
 def run() -> dict[str, Any]:
     """A small valid run configuration for that dataset."""
-    return {
-        "dataset": "fields",
-        "task": "sst_gaps",
-        "title": "gaps",
-        "model": {"name": "gap_filler", "width": 4, "depth": 1},
-        "training": {"epochs": 2, "batch_size": 4, "learning_rate": 0.002},
-    }
+    return copy.deepcopy(RUN)
 
 
 @pytest.fixture
@@ -93,12 +105,21 @@ def configure(tmp_path: Path, dataset: dict[str, Any], run: dict[str, Any]) -> C
 
 
 @pytest.fixture
+def blocks() -> pd.DataFrame:
+    """An index of three stations in each of four blocks that recorded one event; not yet split."""
+    rows = [
+        {"part": block, "position": i, "group": block, "station": f"{block}{i}"} for block in "abcd" for i in range(3)
+    ]
+    return pd.DataFrame(rows).assign(time=pd.Timestamp("2016-07-11 05:55:00"))
+
+
+@pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the library's files, whose digests are taken instead of the library's own."""
-    copy = tmp_path / "library" / "geojax"
-    shutil.copytree(code.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(code, "PACKAGE", copy)
-    return copy
+    twin = tmp_path / "library" / "geojax"
+    shutil.copytree(code.PACKAGE, twin, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code, "PACKAGE", twin)
+    return twin
 
 
 @pytest.fixture

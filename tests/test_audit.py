@@ -3,20 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import BY_GROUP, BY_TIME
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geojax.data import audit, likeness, splits
+from geojax.data.audit import times
 from geojax.errors import UserError
 
-BY_TIME = {
-    "by": "time",
-    "train": ["1991-01-01", "1996-12-31"],
-    "validation": ["1997-02-01", "1998-12-31"],
-    "test": ["1999-02-01", None],
-    "embargo_days": 31,
-}
-BY_GROUP = {"by": "group", "train": ["a", "b"], "validation": ["c"], "test": ["d"]}
 REFERENCE = [str(year) for year in range(1991, 1997)]
 EVENT = pd.Timestamp("2016-07-11 05:55:00")
 
@@ -35,13 +29,10 @@ def months() -> pd.DataFrame:
 
 
 @pytest.fixture
-def blocks(rng) -> pd.DataFrame:
-    """Three stations in each of four blocks, whose records of one event have a wave in common."""
-    rows = [
-        {"part": block, "position": i, "group": block, "station": f"{block}{i}"} for block in "abcd" for i in range(3)
-    ]
+def blocks(blocks, rng) -> pd.DataFrame:
+    """The stations of all blocks, whose records of one event have a wave in common."""
     values = np.sin(np.arange(500.0)) + rng.normal(size=(12, 500))
-    index = pd.DataFrame(rows).assign(time=EVENT, end=EVENT + pd.Timedelta(seconds=80))
+    index = blocks.assign(end=EVENT + pd.Timedelta(seconds=80))
     index = index.assign(content=[str(i) for i in range(12)], fingerprint=list(likeness.fingerprint(values)))
     return splits.assign(index, BY_GROUP)
 
@@ -172,7 +163,7 @@ def test_exactly_the_traces_with_windows_of_two_splits_too_near_are_named(data):
         and (start[j] < start[i] + length[i] + days or start[i] == start[j])
     }  # fmt: skip
 
-    found = audit._traces(index, {"by": "group", "embargo_days": days}).leaks
+    found = times.traces(index, {"by": "group", "embargo_days": days}).leaks
 
     assert {leak.split()[3] for leak in found} == expected
 
@@ -184,7 +175,7 @@ def test_a_million_windows_are_compared_in_seconds(rng):
     index = pd.DataFrame({"part": "p", "station": station, "time": time, "split": np.array(splits.SPLITS)[station % 3]})
     begin = pd.Timestamp.now()
 
-    found = audit._traces(index.assign(end=time + pd.Timedelta(seconds=30)), {}).leaks
+    found = times.traces(index.assign(end=time + pd.Timedelta(seconds=30)), {}).leaks
 
     assert found == []
     assert pd.Timestamp.now() - begin < pd.Timedelta(seconds=20)  # one on an idle core

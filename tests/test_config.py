@@ -253,6 +253,30 @@ def test_what_is_not_yaml_is_refused_in_one_line(tmp_path, content):
     assert "line 1" in told
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("task: a\ntitle: x\ntask: b\n", "line 3: `task` must stand once, but stands in line 1 too. Keep one of them."),
+        ("model:\n  width: 4\n  # wider\n  width: 8\n", "line 4: model: `width` must stand once, but stands in line 2"),
+        ("model: {width: 4, width: 8}\n", "line 1: model: `width` must stand once, but stands in line 1 too"),
+        ("a:\n- {b: 1}\n- b: 2\n  1991: x\n  1991: y\n", "line 5: a: `1991` must stand once, but stands in line 4"),
+        ("a: 1\n'a': 2\n", "line 2: `a` must stand once"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_with_its_lines_as_the_last_would_win_in_silence(tmp_path, content, told):
+    assert refusal(Run, content, tmp_path).startswith(told)
+
+
+def test_the_same_key_in_different_sections_and_one_that_overrides_a_merged_one_stand_once(run, tmp_path):
+    text = yaml.safe_dump(run | {"model": {}, "training": {}})
+    merged = "\nexamples: {<<: *shared, width: 8}\n"
+    text = text.replace("model: {}\n", "model: &shared {name: gap_filler, width: 4}\n")
+    text = text.replace("training: {}\n", "training: {epochs: 2, batch_size: 4, learning_rate: 0.1}" + merged)
+    (tmp_path / "mine.yaml").write_text(text)
+
+    assert load(Run, tmp_path / "mine.yaml").examples == {"name": "gap_filler", "width": 8}
+
+
 def test_a_file_that_is_not_text_is_refused_by_name(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_bytes(b"\x89HDF\r\n\x1a\n\xff\xfe")

@@ -10,7 +10,8 @@ import xarray as xr
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from geojax.data.readers import _cf, _classic, _units, netcdf
+from geojax.data.readers import _units, netcdf
+from geojax.data.readers.fields import cf, classic
 from geojax.errors import UserError
 
 SST = {"sst": {"units": "degree_Celsius", "standard_name": "sea_surface_temperature", "valid_range": (-2, 40)}}
@@ -285,10 +286,10 @@ def test_records_of_a_single_variable_have_no_padding(tmp_path, kind):
         file.createDimension("x", 3)
         file.createVariable("count", "i2", ("time", "x"))[:] = np.arange(15).reshape(5, 3)
 
-    _classic.check_length(path)  # whole
+    classic.check_length(path)  # whole
     path.write_bytes(path.read_bytes().rstrip(b"\0")[:-1])
     with pytest.raises(EOFError, match="must have"):
-        _classic.check_length(path)
+        classic.check_length(path)
 
 
 # Several files of one part --------------------------------------------------------------------------------------------
@@ -380,7 +381,7 @@ def test_of_the_values_only_the_selection_is_read(tmp_path, monkeypatch):
         return values
 
     monkeypatch.setattr(wrapper, "_getitem", watched)
-    monkeypatch.setattr(_cf, "BLOCK", 3 * 4 * 5 * 4)  # bytes of three steps
+    monkeypatch.setattr(cf, "BLOCK", 3 * 4 * 5 * 4)  # bytes of three steps
     read(path, year=1992)
 
     assert asked == [(3, 4, 5)] * 4

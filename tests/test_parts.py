@@ -206,6 +206,49 @@ def test_a_further_period_changes_no_order_and_no_selection_of_those_before(data
     assert raw.selection(before, "2024-01-02") == raw.selection(after, "2024-01-02") == span
 
 
+MONTHS = {"by": "month", "first": "2024-01", "last": "2024-03"}
+SOURCES = [
+    {"kind": "fdsn", "base_url": "http://localhost", "network": "NL", "channel": "BH?"},
+    {"kind": "objects", "url": "s3://bucket/era.zarr"},
+]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source["kind"])
+def test_the_order_of_a_period_changes_day_by_day_while_it_lasts_and_never_once_it_is_over(dataset, source):
+    dataset["scaling"]["reference"] = ["2024-01"]
+    content = with_parts(dataset, source, **MONTHS)
+    days = [date(2024, 1, 1) + timedelta(days=n) for n in range(100)]
+
+    orders = [raw.order(content, "2024-02", today) for today in days]
+
+    begun, over = days.index(date(2024, 2, 1)), days.index(date(2024, 3, 1))
+    assert [order["until"] for order in orders[:begun]] == [None] * begun  # none of it can exist
+    assert [order["until"] for order in orders[begun:over]] == [f"2024-02-{n:02d}" for n in range(1, 30)]
+    assert orders[over:] == [orders[over]] * (100 - over)
+    assert "until" not in orders[over]  # so that what was fetched once it was over is ordered as ever
+    assert orders[over] | {"until": "2024-02-07"} == orders[begun + 6]
+
+
+def test_only_the_period_that_lasts_is_ordered_anew_on_another_day(dataset):
+    dataset["scaling"]["reference"] = ["2024-01"]
+    content = with_parts(dataset, SOURCES[0], **MONTHS)
+
+    one, other = (
+        {lot: raw.order(content, lot, today) for lot in parts.lots(content)}
+        for today in (date(2024, 2, 7), date(2024, 2, 8))
+    )
+
+    assert [lot for lot in one if one[lot] != other[lot]] == ["2024-02"]
+
+
+def test_a_lot_that_serves_all_periods_is_ordered_alike_on_every_day(dataset):
+    dataset["parts"]["last"] = 2030
+    content = Dataset.model_validate(dataset)
+
+    assert raw.order(content, raw.WHOLE, date(1991, 1, 1)) == raw.order(content, raw.WHOLE, date(2040, 1, 1))
+    assert "until" not in raw.order(content, raw.WHOLE)
+
+
 def test_the_reference_is_what_its_ranges_stand_for(dataset):
     dataset["scaling"]["reference"] = ["1991-1993", "1995"]
 

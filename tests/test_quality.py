@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geojax.data import quality
-from geojax.data.quality import AROUND, CLIPPED, FILLS, LEVELS, NEXT, SPIKE_ALONE, SPIKE_Z, inspect
+from geojax.data.fills import NEVER
+from geojax.data.quality import AROUND, CLIPPED, LEVELS, NEXT, SPIKE_ALONE, SPIKE_Z, inspect
 
 
 def by_definition(values: np.ndarray, flat: int) -> dict[str, tuple[int, int]]:
@@ -14,7 +15,7 @@ def by_definition(values: np.ndarray, flat: int) -> dict[str, tuple[int, int]]:
     if np.isinf(values).any():
         return {"infinite": (int(np.isinf(values).sum()), int(np.isinf(values).argmax()))}
     found = {}
-    fill = np.isin(values, np.array(FILLS, values.dtype))
+    fill = np.isin(values, np.array(NEVER, values.dtype))
     if fill.any():
         found["fill"] = (int(fill.sum()), int(fill.argmax()))
     lengths = {}
@@ -70,7 +71,7 @@ def samples(draw) -> np.ndarray:
             case "spike":
                 values[at] += draw(st.sampled_from([-1e6, 400.0]))
             case "fill":
-                values[at] = draw(st.sampled_from(FILLS))
+                values[at] = draw(st.sampled_from(NEVER))
             case "infinite":
                 values[at] = -np.inf
     return values.astype(draw(st.sampled_from(["float32", "float64"])))

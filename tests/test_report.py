@@ -72,6 +72,25 @@ def test_page_says_in_words_whether_the_model_won(gain, word):
     assert word.startswith(section.outcome)
 
 
+def test_page_tells_a_few_raw_digests_and_where_the_others_stand():
+    raw = {f"sst_{i:04d}.nc": f"{i:064x}" for i in range(1000)}
+
+    few, many = (page.render([made_section((-0.02, -0.03, -0.01), raw=own)]) for own in (dict([*raw.items()][:5]), raw))
+
+    assert [digest for digest in raw.values() if digest in many] == [f"{i:064x}" for i in range(5)]
+    assert "<dd>995; their digests stand in <code>data/sst/parts/*.manifest.json</code>" in many
+    assert few.count("<dt>Raw file ") == many.count("<dt>Raw file ") == 5
+    assert "Further raw files" not in few
+
+
+def test_raw_files_of_one_name_are_each_told_with_their_part():
+    fetched = {part: {"raw": {"waveforms": part * 64, "stations": "5" * 64}} for part in "ab"}
+
+    found = condition.raw_files(fetched)
+
+    assert found == {"waveforms of a": "a" * 64, "waveforms of b": "b" * 64, "stations": "5" * 64}
+
+
 def test_page_loads_nothing_from_elsewhere():
     text = page.render([made_section((-0.02, -0.03, -0.01))])
     without_images = re.sub(r'src="data:[^"]*"', 'src="data:"', text)

@@ -2,27 +2,12 @@
 
 import pandas as pd
 import pytest
+from conftest import BY_GROUP, BY_TIME
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geojax.data import splits
 from geojax.errors import UserError
-
-BY_TIME = {
-    "by": "time",
-    "train": ["1991-01-01", "1996-12-31"],
-    "validation": ["1997-02-01", "1998-12-31"],
-    "test": ["1999-02-01", None],
-    "embargo_days": 31,
-}
-BY_GROUP = {"by": "group", "train": ["a", "b"], "validation": ["c"], "test": ["d"]}
-
-
-@pytest.fixture
-def blocks() -> pd.DataFrame:
-    """Three stations in each of four blocks."""
-    rows = [{"part": block, "group": block, "station": f"{block}{i}"} for block in "abcd" for i in range(3)]
-    return pd.DataFrame(rows).assign(time=pd.Timestamp("2016-07-11"))
 
 
 def test_spans_of_time_hold_both_their_ends_and_an_open_end_takes_all_that_comes():

@@ -18,7 +18,8 @@ from obspy import Stream, Trace, UTCDateTime
 
 from geojax import stages, store
 from geojax.data.findings import FATAL, REMEDIES, judge
-from geojax.data.readers import _formats, _miniseed, waveforms
+from geojax.data.readers import waveforms
+from geojax.data.readers.seismic import formats, miniseed
 from geojax.errors import UserError
 
 MOTION = {"ground_motion": {"units": "counts", "long_name": "ground motion"}}
@@ -294,7 +295,7 @@ def test_a_pickle_is_refused_and_never_loaded(tmp_path, protocol):
 
     assert "is in none" in refusal(path)
     assert not (tmp_path / "touched").exists()
-    assert "PICKLE" not in _formats.FORMATS + _formats.POINTING
+    assert "PICKLE" not in formats.FORMATS + formats.POINTING
 
 
 def test_a_pickled_stream_is_named_as_one(tmp_path):
@@ -350,7 +351,7 @@ def test_values_outside_the_valid_range_are_refused(tmp_path):
 
 
 def test_every_file_of_obspys_own_tests_is_read_or_refused_and_none_takes_long():
-    counts, formats, slow = Counter[str](), set(), []
+    counts, kinds, slow = Counter[str](), set(), []
     for path in BUNDLED:
         begin = time.process_time()
         try:
@@ -361,13 +362,13 @@ def test_every_file_of_obspys_own_tests_is_read_or_refused_and_none_takes_long()
         else:
             assert part["ground_motion"].size > 0
             counts["read"] += 1
-            formats.add(_formats.format_of(path))
+            kinds.add(formats.format_of(path))
         if time.process_time() - begin > 3:
             slow.append(path.name)
 
     assert counts["read"] > 100, counts
     assert counts["refused"] > 100, counts
-    assert len(formats) >= 20
+    assert len(kinds) >= 20
     assert slow == []
 
 
@@ -444,11 +445,11 @@ def test_records_counted_at_once_promise_what_they_do_one_by_one(harm, rng, monk
         both = []
         for _ in range(2):
             try:
-                both.append(_miniseed.promised_samples(bytes(content)))
+                both.append(miniseed.promised_samples(bytes(content)))
             except EOFError as error:
                 both.append(str(error))
-            at_once += _miniseed._of_like_records(bytes(content)) is not None
-            monkeypatch.setattr(_miniseed, "_of_like_records", lambda content: None)
+            at_once += miniseed._of_like_records(bytes(content)) is not None
+            monkeypatch.setattr(miniseed, "_of_like_records", lambda content: None)
         assert both[0] == both[1]
         monkeypatch.undo()
     assert at_once

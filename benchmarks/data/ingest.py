@@ -23,7 +23,7 @@ from pairs import in_turn, machine, rates, ratios, timed
 
 from geojax import stages, store
 from geojax.data import quality, survey
-from geojax.data.readers import _values
+from geojax.data.readers.fields import numbers
 from geojax.store import encoding
 
 WAVEFORMS = {
@@ -106,7 +106,7 @@ def shares(*what: Any) -> str:
         "digests": lambda: share_of_digests(*what),
         "checks of the values": lambda: sum(
             share_of(name, module, *what)
-            for name, module in (("inspect", quality), ("inspect", _values), ("judge", survey))
+            for name, module in (("inspect", quality), ("inspect", numbers), ("judge", survey))
         ),
     }
     told = (f"{name} {median(share() for _ in range(5)):.0%}" for name, share in found.items())

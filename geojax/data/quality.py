@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from geojax.data.fills import NEVER
+
 FLAT = 100  # equal samples in a row that no working channel gives
 CLIPPED = 10  # samples at the extreme, and no fewer than in the levels next to it
 NEXT = 0.01  # of the range, or two steps of the digitizer: the levels next to the extreme
@@ -11,7 +13,6 @@ LEVELS = 20  # steps of the digitizer between lowest and highest; with fewer, eq
 SPIKE_Z = 20.0  # robust deviations of one sample from the mean of its neighbours
 SPIKE_ALONE = 5.0  # and times the range of the samples around it, so that an onset is no spike
 AROUND = 10  # samples on either side
-FILLS = (-(2.0**31), 2.0**31 - 1, 1e20, 1e30, 1e35, 9.969209968386869e36)  # values that stand for none
 
 BLOCK = 16_384  # samples that are looked at together, few enough to stay in the processor's cache
 SAMPLE = 50_000  # samples that tell roughly where the median lies
@@ -39,7 +40,7 @@ def inspect(values: np.ndarray, flat: int = FLAT) -> list[tuple[str, int, int, s
     if np.isinf([low, high]).any():
         infinite = np.isinf(values)
         return [("infinite", *_count(infinite), f"{int(infinite.sum())} samples are infinite")]
-    fills = np.array(FILLS, values.dtype)
+    fills = np.array(NEVER, values.dtype)
     if max(-low, high) >= np.abs(fills).min() and (fill := np.isin(values, fills)).any():
         found.append(
             ("fill", *_count(fill), f"{int(fill.sum())} samples are {values[fill][0]:g}, which stands for none")

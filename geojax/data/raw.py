@@ -2,7 +2,7 @@
 
 import glob
 import re
-from datetime import datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -89,20 +89,32 @@ def lot(dataset: Dataset, part: str) -> str:
     return part if alone else WHOLE
 
 
-def order(dataset: Dataset, lot: str) -> dict[str, Any]:
-    """What is to be fetched for a lot: the section `source`, with nothing of the other lots in it."""
+def order(dataset: Dataset, lot: str, on: date | None = None) -> dict[str, Any]:
+    """What is to be fetched for a lot: the section `source`, with nothing of the other lots in it.
+
+    on : the day on which it is asked for, if not today
+    returns : of a period that is not over also `until`, the day that its data can have reached, None before it begins:
+        on a later day the order is another, so that the lot is fetched again
+    """
     section = dataset.source.model_dump(mode="json")
     if lot == WHOLE:
         return section
     section["part"] = lot
     if isinstance(dataset.parts, PeriodParts):
-        section["span"] = list(span(dataset.parts.by, lot))
+        first, end = section["span"] = list(span(dataset.parts.by, lot))
+        if (day := (on or today()).isoformat()) < end:
+            section["until"] = day if first <= day else None
     if isinstance(section.get("sha256"), dict):
         section["sha256"] = section["sha256"][lot]
     if "{part}" in section.get("url", ""):
         section["url"] = section["url"].replace("{part}", lot)
     section.pop("parts", None)
     return section
+
+
+def today() -> date:
+    """As sources count days: in UTC."""
+    return datetime.now(UTC).date()
 
 
 def selection(dataset: Dataset, part: str) -> dict[str, Any]:

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from geojax.data import findings, quality
+from geojax.data import fills, findings, quality
 from geojax.data.findings import Finding
 
-SENTINELS = (-99.0, -999.0, -999.9, -9999.0, -99999.0, 999.0, 9999.0, 99999.0, 999999.0, *quality.FILLS)
 REGULAR = 0.9  # share of steps near the median from which on a time axis counts as regular
 NEAR = 0.15  # months differ by as much
 LONG = 200  # samples from which on a series is searched for dead stretches and spikes
@@ -71,8 +70,7 @@ def _times(content: xr.Dataset, shown: str) -> list[Finding]:
 
 def _values(name: str, array: xr.DataArray, shown: str, waveforms: bool) -> list[Finding]:
     values = array.values
-    with np.errstate(invalid="ignore"):
-        low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
+    ends = low, high = fills.extremes(values)
     if np.isnan(low):
         return [Finding("empty", shown, name, values.size, _where(array, 0), "every value is missing")]
     if np.isinf(low) or np.isinf(high):
@@ -81,22 +79,8 @@ def _values(name: str, array: xr.DataArray, shown: str, waveforms: bool) -> list
         return [Finding("infinite", shown, name, int(lost.sum()), _where(array, int(lost.argmax())), words)]
     if waveforms:
         return []
-    found = []
-    for value in {float(low), float(high)}:
-        if any(np.isclose(value, np.array(SENTINELS, values.dtype), rtol=1e-6)) and _stands_alone(values, value):
-            there = values == value
-            words = f"{int(there.sum())} values are {value:g}, far from all others, which usually stands for none"
-            found.append(Finding("fill", shown, name, int(there.sum()), _where(array, int(there.argmax())), words))
+    found = [fills.finding(fill, shown, name, _where(array, fill.first)) for fill in fills.find(values, ends)]
     return found + _series(name, array, shown)
-
-
-def _stands_alone(values: np.ndarray, value: float) -> bool:
-    """Whether `value` lies further from all others than these from one another."""
-    rest = values[(values != value) & ~np.isnan(values)] if values.dtype.kind == "f" else values[values != value]
-    if not rest.size:
-        return True
-    low, high = float(rest.min()), float(rest.max())
-    return min(abs(value - low), abs(value - high)) > high - low
 
 
 def _series(name: str, array: xr.DataArray, shown: str) -> list[Finding]:

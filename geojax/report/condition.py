@@ -1,5 +1,6 @@
 """The condition of the raw data: faults that were admitted, parts that were set aside, shares that are missing."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -62,3 +63,10 @@ def _aside(aside: Mapping[str, str]) -> Table | None:
     if len(aside) > LISTED:
         rows.append([f"{len(aside) - LISTED} more", "see `quarantined` in their manifests"])
     return Table("Parts set aside", ["Part", "Reason"], rows)
+
+
+def raw_files(entered: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Digest of each raw file; where parts have files of one name, their names tell the part."""
+    every = [(part, name, digest) for part, own in entered.items() for name, digest in own.get("raw", {}).items()]
+    several = Counter(name for name, _ in {(name, digest) for _, name, digest in every})
+    return {f"{name} of {part}" if several[name] > 1 else name: digest for part, name, digest in every}

@@ -20,6 +20,8 @@ from geojax.report.plates import Plate
 from geojax.report.tables import Table
 from geojax.task import Outcome
 
+RAW_SHOWN = 5  # raw files whose digests the page tells; all stand in the manifests
+
 
 @dataclass(frozen=True)
 class Section:
@@ -32,7 +34,7 @@ class Section:
     dataset_name: str
     dataset: dict[str, Any]
     parts: int
-    raw: dict[str, str]  # digest of each raw file
+    raw: dict[str, str]  # digest of each raw file, by its name
     condition: condition.Condition
     stages: list[flow.Stage]
     split: list[dict[str, str]]
@@ -50,6 +52,11 @@ class Section:
     facts: list[tuple[str, str]]
     config: str
     sampled: str = ""  # what was seen of the examples if not all could be held at once
+
+    @property
+    def raw_shown(self) -> list[tuple[str, str]]:
+        """The first of the raw files with their digests."""
+        return list(self.raw.items())[:RAW_SHOWN]
 
     @property
     def drawing(self) -> Markup:
@@ -91,7 +98,7 @@ def section(name: str, run: dict[str, Any], dataset: dict[str, Any], dataset_nam
     model = store.read_json(results / "model.manifest.json")
     return Section(
         name=name, title=run["title"], question=task.question, scores=scores, dataset_name=dataset_name,
-        dataset=dataset, parts=len(names), raw=_raw(entered), condition=condition.of_parts(entered),
+        dataset=dataset, parts=len(names), raw=condition.raw_files(entered), condition=condition.of_parts(entered),
         stages=flow.stages(name, dataset_name, names, partition_of.lots(configured)),
         split=partition.counts(index, spans),
         split_plate=plates.split(index, spans, dataset["split"]["by"]),
@@ -184,10 +191,6 @@ def _trained(history: pd.DataFrame, training: dict[str, Any], model: dict[str, A
     return (
         f"{who}, {epochs} of at most {training['epochs']} epochs run; weights kept from epoch {kept}.{_updated(model)}"
     )
-
-
-def _raw(entered: dict[str, dict[str, Any]]) -> dict[str, str]:
-    return {name: digest for own in entered.values() for name, digest in own.get("raw", {}).items()}
 
 
 def _facts(results: Path, data: Path, model: dict[str, Any]) -> list[tuple[str, str]]:

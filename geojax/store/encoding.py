@@ -26,7 +26,7 @@ from geojax.store import shards
 THREADS = 2  # at most; jobs run side by side
 AHEAD = 8  # chunks that wait to be written, so that a shard is never in memory whole
 BLOCK = 16_384  # times that are looked at together
-UNITS = {
+NS = {  # of the units that times are told in, the longest first
     "days": 86_400 * 10**9, "hours": 3600 * 10**9, "minutes": 60 * 10**9, "seconds": 10**9, "milliseconds": 10**6,
     "microseconds": 1000, "nanoseconds": 1,
 }  # fmt: skip
@@ -142,7 +142,7 @@ def _whole(variable: xr.Variable) -> xr.Variable:
     step = second - first
     if step <= 0 or first + step * (len(times) - 1) != last or not _is_even(times, step):
         return variable
-    name, unit = next((name, unit) for name, unit in UNITS.items() if step % unit == 0)
+    name, unit = next((name, unit) for name, unit in NS.items() if step % unit == 0)
     since = str(pd.Timestamp(variable.values[0]))
     attrs = variable.attrs | {"units": f"{name} since {since}", "calendar": "proleptic_gregorian"}
     steps = np.arange(0, len(times) * (step // unit), step // unit)

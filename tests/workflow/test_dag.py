@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import conftest
 import numpy as np
 import pytest
 import xarray as xr
@@ -16,30 +17,12 @@ import yaml
 
 from geojax import store
 
-REPOSITORY = Path(__file__).parents[2]
-DATASET = {
-    "card": dict.fromkeys(("title", "summary", "origin", "licence", "labels", "citation"), "synthetic, for a test"),
-    "source": {"kind": "files", "pattern": "raw/sst_{part}.nc"},
-    "reader": {
-        "name": "netcdf",
-        "variables": {"sst": {"units": "degree_Celsius", "standard_name": "sea_surface_temperature"}},
-    },
-    "parts": {"by": "file"},
-    "split": {
-        "by": "time",
-        "train": ["1991-01-01", "1996-12-31"],
-        "validation": ["1997-01-01", "1998-12-31"],
-        "test": ["1999-01-01", None],
-    },
-    "scaling": {"center": "month", "spread": "all", "over": ["time"], "reference": ["1991-1996"]},
-}
-RUN = {
+DATASET = conftest.DATASET | {"source": {"kind": "files", "pattern": "raw/sst_{part}.nc"}, "parts": {"by": "file"}}
+RUN = conftest.RUN | {
     "dataset": "tiny",
-    "task": "sst_gaps",
     "title": "tiny",
     "examples": {"training_gaps": 4, "evaluation_gaps": 2, "folds": 3, "coverages": [0.25, 0.75]},
-    "model": {"name": "gap_filler", "width": 4, "depth": 1},
-    "training": {"epochs": 2, "steps": 4, "batch_size": 4, "learning_rate": 0.002},
+    "training": conftest.RUN["training"] | {"steps": 4},
     "evaluation": {"resamples": 100},
 }
 
@@ -60,7 +43,7 @@ def write_year(directory: Path, year: int) -> None:
 
 
 def snakemake(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--cores", "2"]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(conftest.ROOT / "Snakefile"), "--cores", "2"]
     return subprocess.run(
         [*command, *arguments], cwd=directory, capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"}
     )
@@ -205,7 +188,7 @@ def test_a_misspelt_setting_ends_before_any_job(copy):
 def test_a_killed_training_goes_on_and_ends_with_the_same_weights(copy):
     digest = store.read_json(copy / "results/tiny/model.manifest.json")["digest"]
     subprocess.run(["rm", "-r", str(copy / "results/tiny/model.zarr"), str(copy / "results/tiny/checkpoints")])
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--cores", "2"]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(conftest.ROOT / "Snakefile"), "--cores", "2"]
     target = "results/tiny/model.manifest.json"
     running = subprocess.Popen([*command, "--forcerun", "train_model", "--", target], cwd=copy, start_new_session=True)
     time.sleep(9)

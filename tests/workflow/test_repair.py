@@ -6,7 +6,8 @@ import sys
 
 import pytest
 import yaml
-from test_dag import DATASET, REPOSITORY, RUN, jobs, snakemake, write_year
+from conftest import ROOT
+from test_dag import DATASET, RUN, jobs, snakemake, write_year
 
 YEARS = range(1991, 1995)
 TARGETS = [f"data/tiny/normalized/{year}.manifest.json" for year in YEARS] + ["results/tiny/index.manifest.json"]
@@ -56,7 +57,7 @@ def test_repair_rebuilds_what_is_damaged_and_the_next_run_has_nothing_to_do(buil
     (built / "results/tiny/index.parquet").write_bytes(b"PAR1")
 
     verified = geojax(built, "verify", "data", "results")
-    repaired = geojax(built, "repair", "--cores", "2", "--snakefile", str(REPOSITORY / "Snakefile"))
+    repaired = geojax(built, "repair", "--cores", "2", "--snakefile", str(ROOT / "Snakefile"))
     again = snakemake(built, *TARGETS)
 
     assert verified.returncode == 1
@@ -74,7 +75,7 @@ def test_repair_tells_where_what_is_rebuilt_is_another_and_what_follows_it_then_
     chunk.write_bytes(b"")
     shutil.copy(built / "raw/sst_1993.nc", built / "raw/sst_1994.nc")  # its raw file is another by now
 
-    repaired = geojax(built, "repair", "--snakefile", str(REPOSITORY / "Snakefile"), "data/tiny/parts")
+    repaired = geojax(built, "repair", "--snakefile", str(ROOT / "Snakefile"), "data/tiny/parts")
     again = snakemake(built, *TARGETS[:-1])
 
     assert repaired.returncode == 0, repaired.stderr

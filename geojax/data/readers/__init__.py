@@ -4,6 +4,8 @@ files : what each raw file holds, or its name, and where it lies
 selection : what of them belongs to the part, see geojax.data.raw.selection
 variables : what each variable must be: name in the file, CF units and standard name, valid range
 options : what this reader alone takes, as keyword-only arguments with defaults
+
+What readers of one family share stands in the rooms beside them: seismic, fields, tables, wells, magnetic.
 """
 
 import inspect

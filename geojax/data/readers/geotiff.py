@@ -12,7 +12,8 @@ import xarray as xr
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from geojax.data.findings import Finding
-from geojax.data.readers import _grid, _units, _values, cf_attributes, only
+from geojax.data.readers import _units, cf_attributes, only
+from geojax.data.readers.fields import grid, numbers
 from geojax.errors import UserError
 
 # What lies beside a file (.aux.xml, .tfw, .msk, .ovr) is not read: no digest would cover it.
@@ -36,7 +37,7 @@ def read(
     raises UserError : the file cannot be read to its end, has no place on the ground or a turned one, lacks a band, or
         has other units or none, or values outside the valid range
     """
-    _grid.check_selection(selection, "geotiff", timed=False)
+    grid.check_selection(selection, "geotiff", timed=False)
     path = only(files, "geotiff")
     if not path.is_file():
         raise UserError(f"{path}: the raw file must exist, but does not. Put it there, or mend `source`.")
@@ -84,8 +85,8 @@ def _coordinates(raw: Any, path: Path) -> tuple[tuple[str, str], dict[str, Any]]
     x, y = step.c + (np.arange(raw.width) + 0.5) * step.a, step.f + (np.arange(raw.height) + 0.5) * step.e
     if raw.crs.is_geographic:
         return ("lat", "lon"), {
-            "lat": ("lat", y[::-1], _grid.ATTRIBUTES["lat"]),
-            "lon": ("lon", x, _grid.ATTRIBUTES["lon"]),
+            "lat": ("lat", y[::-1], grid.ATTRIBUTES["lat"]),
+            "lon": ("lon", x, grid.ATTRIBUTES["lon"]),
         }
     try:
         units = raw.crs.linear_units
@@ -104,11 +105,11 @@ def _stored(
     if stored.dtype.kind not in "iuf":
         raise UserError(f"{path}: band {band} must hold real numbers, but holds {stored.dtype}. Take its amplitude.")
     scale, offset = raw.scales[band - 1], raw.offsets[band - 1]
-    absent = np.ma.getmaskarray(stored) | _values.is_one_of(stored.data, fill)
+    absent = np.ma.getmaskarray(stored) | numbers.is_one_of(stored.data, fill)
     values = stored.data if (scale, offset) == (1.0, 0.0) else stored.data * scale + offset
-    values = _values.as_float(values, absent)[::-1]
-    _values.check_range(values, path, name, wanted.get("valid_range"))
-    found += _values.inspect(values, str(path), name)
+    values = numbers.as_float(values, absent)[::-1]
+    numbers.check_range(values, path, name, wanted.get("valid_range"))
+    found += numbers.inspect(values, str(path), name)
     return values
 
 

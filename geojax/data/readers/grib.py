@@ -8,9 +8,10 @@ import eccodes
 import numpy as np
 import xarray as xr
 
-from geojax.data.readers import _grid, _units, _values
-from geojax.data.readers._grib import Message, handles, scan, trouble
-from geojax.data.readers._grid import Piece
+from geojax.data.readers import _units
+from geojax.data.readers.fields import grid, numbers
+from geojax.data.readers.fields.grid import Piece
+from geojax.data.readers.fields.messages import Message, handles, scan, trouble
 from geojax.errors import UserError
 
 GRIDS = ("regular_ll", "regular_gg")
@@ -42,7 +43,7 @@ def read(
     raises UserError : a file cannot be read to its end, has another kind of grid or other units, has two fields for
         one time and level, or lacks one
     """
-    _grid.check_selection(selection, "grib")
+    grid.check_selection(selection, "grib")
     messages = [message for path in files.values() for message in scan(path, where or {})]
     paths, found, arrays = list(files.values()), [], {}
     if not messages:
@@ -52,11 +53,11 @@ def read(
         for units in dict.fromkeys(message.units for message in own):
             _units.check(None if units in ("~", "unknown") else units, wanted["units"], own[0].path, name, found)
         times = np.array([message.time for message in own])
-        taken = [own[i] for i in np.flatnonzero(_grid.within(times, selection))]
+        taken = [own[i] for i in np.flatnonzero(grid.within(times, selection))]
         if not taken:
-            raise _grid.nothing(paths, selection, times)
-        arrays[name] = _grid.join(name, [_piece(name, taken, fill)], wanted, found.append)
-    return _grid.gather(arrays, paths, found)
+            raise grid.nothing(paths, selection, times)
+        arrays[name] = grid.join(name, [_piece(name, taken, fill)], wanted, found.append)
+    return grid.gather(arrays, paths, found)
 
 
 def _named(messages: Sequence[Message], name: str, paths: Sequence[Path]) -> list[Message]:
@@ -114,7 +115,7 @@ def _piece(name: str, taken: Sequence[Message], fill: Sequence[float]) -> Piece:
 def _decoded(handle: Any, fill: Sequence[float]) -> np.ndarray:
     eccodes.codes_set(handle, "missingValue", NONE)
     values = eccodes.codes_get_values(handle)
-    return np.where((values == NONE) | _values.is_one_of(values, fill), np.nan, values)
+    return np.where((values == NONE) | numbers.is_one_of(values, fill), np.nan, values)
 
 
 def _coordinates(message: Message) -> tuple[np.ndarray, np.ndarray, tuple[tuple[int, int], tuple[int, int]]]:

@@ -19,10 +19,10 @@ import xarray as xr
 
 from geojax.data.findings import Finding
 from geojax.data.readers import _units, cf_attributes
-from geojax.data.readers._cells import NUMBER, Missing, Rows, numbers
-from geojax.data.readers._join import of_station
-from geojax.data.readers._text import check_end, lines
-from geojax.data.readers._times import shown
+from geojax.data.readers.magnetic.join import of_station
+from geojax.data.readers.tables.cells import NUMBER, Missing, Rows, numbers
+from geojax.data.readers.tables.dates import shown
+from geojax.data.readers.tables.text import check_end, lines
 from geojax.errors import UserError
 
 MISSING, UNRECORDED = 99_999.0, 88_888.0

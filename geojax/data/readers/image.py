@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 from PIL import Image
 
-from geojax.data.readers import _grid, _pnm, _values, cf_attributes, only
+from geojax.data.readers import cf_attributes, only
+from geojax.data.readers.fields import grid, numbers, pnm
 from geojax.errors import UserError
 
 MODES = {"L": 1, "I;16": 1, "I;16B": 1, "I;16L": 1, "I": 1, "F": 1, "RGB": 3}
@@ -40,7 +41,7 @@ def read(
     raises UserError : the file cannot be read to its end, is no such picture, is too large, or has values outside the
         valid range
     """
-    _grid.check_selection(selection, "image", timed=False)
+    grid.check_selection(selection, "image", timed=False)
     path = only(files, "image")
     if len(variables) != 1:
         raise UserError(f"reader: variables: `image` reads one variable, but {len(variables)} are named.")
@@ -52,9 +53,9 @@ def read(
             f"{path}: must be a PGM, PPM, PNG, TIFF or JPEG picture that can be read to its end, but is not ({error}). "
             "It may be truncated: fetch it again."
         ) from error
-    values = _values.as_float(stored, np.zeros(stored.shape, bool))
-    _values.check_range(values, path, name, wanted.get("valid_range"))
-    found = _values.inspect(values, str(path), name) if values.dtype.kind == "f" and stored.dtype.kind == "f" else []
+    values = numbers.as_float(stored, np.zeros(stored.shape, bool))
+    numbers.check_range(values, path, name, wanted.get("valid_range"))
+    found = numbers.inspect(values, str(path), name) if values.dtype.kind == "f" and stored.dtype.kind == "f" else []
     coords: dict[str, Any] = {
         axis: (axis, *_axis(count, pixel_size_m, start, axis))
         for axis, count, start in zip("yx", values.shape[:2], origin, strict=True)
@@ -75,9 +76,9 @@ def _axis(count: int, size: float | None, start: float, axis: str) -> tuple[np.n
 def _pixels(path: Path, most: int) -> np.ndarray:
     with path.open("rb") as file:
         begin = file.read(32)
-    if _pnm.is_pnm(begin):
-        _check_size(path, *_pnm.size(path), most)
-        return _pnm.read(path)
+    if pnm.is_pnm(begin):
+        _check_size(path, *pnm.size(path), most)
+        return pnm.read(path)
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # the limit is ours, below
     try:
         with warnings.catch_warnings():

@@ -21,9 +21,9 @@ from cdflib.epochs import CDFepoch
 
 from geojax.data.findings import Finding
 from geojax.data.readers import _units, cf_attributes
-from geojax.data.readers._cdf import check_length
-from geojax.data.readers._join import of_station
-from geojax.data.readers._times import shown
+from geojax.data.readers.magnetic.cdf import check_length
+from geojax.data.readers.magnetic.join import of_station
+from geojax.data.readers.tables.dates import shown
 from geojax.errors import UserError
 
 TT2000 = 33  # the type of times

@@ -11,8 +11,6 @@ Files of one part are wells: their samples follow one another on `sample`, with 
 Null values of the header become NaN.
 """
 
-import io
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,17 +19,14 @@ import lasio
 import numpy as np
 import xarray as xr
 
+from geojax.data import fills
 from geojax.data.findings import Finding
 from geojax.data.readers import _units, cf_attributes
-from geojax.data.readers._cells import Missing, Rows, numbers
-from geojax.data.readers._depths import check_depths
-from geojax.data.readers._fills import fills
-from geojax.data.readers._text import check_end, lines
+from geojax.data.readers.tables.cells import Missing, numbers
+from geojax.data.readers.tables.text import check_end
+from geojax.data.readers.wells.depths import check_depths
+from geojax.data.readers.wells.sections import item, name_of, read_rows, split
 from geojax.errors import UserError
-
-WELL = ("WELL", "UWI", "API")  # what may name a well, in this order
-logging.getLogger("lasio").setLevel(logging.CRITICAL)  # what it tells there is checked here, and told once
-DELIMITERS = {"SPACE": None, "TAB": "\t", "COMMA": ","}
 
 
 def read(
@@ -65,8 +60,8 @@ def read(
     found: list[Finding] = []
     wells: dict[str, tuple[Path, xr.Dataset]] = {}
     for path in files.values():
-        header, block, ended = _split(path, encoding)
-        name = _well(path, header, well)
+        header, block, ended = split(path, encoding)
+        name = name_of(path, header, well)
         if "stations" in selection and name not in selection["stations"]:
             continue
         if name in wells:
@@ -96,56 +91,13 @@ def read(
     return joined
 
 
-def _split(path: Path, encoding: str | None) -> tuple[lasio.LASFile, list[tuple[int, str]], bool]:
-    """The header, and the lines of the data section with their numbers.
-
-    lasio reads the header alone: in data it mends what seem slips, and takes a line cut short for one column less.
-    """
-    every, ended = lines(path, "a LAS file", encoding)
-    begin = next((i for i, line in enumerate(every) if line.startswith(("~A", "~a"))), None)
-    if begin is None:
-        raise UserError(
-            f"{path}: must be a LAS file with a section ~A, but has none. It may be truncated: fetch it again."
-        )
-    try:
-        header = lasio.read(io.StringIO("\n".join(every[: begin + 1]) + "\n"), ignore_data=True)
-    except Exception as error:  # lasio raises anything on damage
-        raise UserError(
-            f"{path}: the header must be that of a LAS file, but is not ({error}). Fetch it again."
-        ) from error
-    version = _item(header.version, "VERS")
-    if version not in (1.2, 2.0):
-        raise UserError(f"{path}: must be LAS 1.2 or 2.0, but says {version or 'nothing of its version'}. Convert it.")
-    after = next((i for i in range(begin + 1, len(every)) if every[i].startswith("~")), len(every))
-    block = [(i, line) for i, line in enumerate(every[begin + 1 : after], begin + 2) if _holds_values(line)]
-    if not block or not len(header.curves):
-        raise UserError(f"{path}: must hold curves and values, but holds none. It may be truncated: fetch it again.")
-    return header, block, ended
-
-
-def _holds_values(line: str) -> bool:
-    return bool(line.strip()) and not line.lstrip().startswith("#")
-
-
-def _item(section: Any, name: str) -> Any:
-    return section[name].value if name in section else None
-
-
-def _well(path: Path, header: lasio.LASFile, item: str | None) -> str:
-    for name in [item] if item else WELL:
-        told = str(_item(header.well, name) or "").strip()
-        if told:
-            return told
-    raise UserError(f"{path}: must name its well in {item or ', '.join(WELL)}, but does not. Complete the header.")
-
-
 def _log(
     path: Path, well: str, header: lasio.LASFile, block: list[tuple[int, str]],
     variables: Mapping[str, Mapping[str, Any]], depth_units: str, optional: Sequence[str], found: list[Finding],
 ) -> xr.Dataset:  # fmt: skip
     curves = {curve.mnemonic: (i, curve.unit or "") for i, curve in enumerate(header.curves)}
-    rows = _rows(path, header, block, list(curves))
-    null = _item(header.well, "NULL")
+    rows = read_rows(path, header, block, list(curves))
+    null = item(header.well, "NULL")
     if null is None:
         words = "the header tells no null value, so that one may stand among the numbers"
         found.append(Finding("warning", str(path), well, 1, "header", words))
@@ -173,9 +125,9 @@ def _log(
                 raise rows.refuse(
                     int(outside.argmax()), inside, f"in {valid[0]} … {valid[1]}", "Is it an undeclared null?"
                 )
-        for value, count, first in fills(values):
-            words = f"{count} values are {value:g}, which by custom stands for none; the header's null is {null}"
-            found.append(Finding("fill", str(path), f"{well} {inside}", count, f"line {rows.places[first]}", words))
+        for fill in fills.find(values):
+            own = f" (curve {inside} of well {well}, whose header's null is {null})"
+            found.append(fills.finding(fill, str(path), name, f"line {rows.places[fill.first]}", own))
         content[name] = ("sample", values, cf_attributes(wanted))
     return xr.Dataset(
         content,
@@ -184,28 +136,3 @@ def _log(
             "depth": ("sample", depth, {"units": depth_units, "long_name": "depth along the hole", "positive": "down"}),
         },
     )
-
-
-def _rows(path: Path, header: lasio.LASFile, block: list[tuple[int, str]], curves: list[str]) -> Rows:
-    """Cells of every curve, with the line where their depth stands; a depth of a wrapped file has several lines."""
-    delimiter = DELIMITERS.get(str(_item(header.version, "DLM") or "SPACE").upper())
-    wrapped = str(_item(header.version, "WRAP") or "NO").upper().startswith("Y")
-    found: list[tuple[int, list[str]]] = []
-    for number, line in block:
-        cells = [cell.strip() for cell in line.split(delimiter)]
-        if wrapped and found and len(found[-1][1]) < len(curves):
-            found[-1][1].extend(cells)
-        else:
-            found.append((number, cells))
-        _check_count(path, number, found[-1][1], curves, wrapped)
-    _check_count(path, found[-1][0], found[-1][1], curves, False)
-    columns = {curve: [cells[i] for _, cells in found] for i, curve in enumerate(curves)}
-    return Rows(path, "line", np.array([number for number, _ in found]), columns)
-
-
-def _check_count(path: Path, number: int, cells: list[str], curves: list[str], more_may_come: bool) -> None:
-    if len(cells) > len(curves) or (len(cells) < len(curves) and not more_may_come):
-        raise UserError(
-            f"{path}: line {number}: must hold {len(curves)} values ({', '.join(curves[:12])}), but holds "
-            f"{len(cells)}. The file may be truncated: fetch it again, or mend the line."
-        )

@@ -7,8 +7,8 @@ from typing import Any
 
 import xarray as xr
 
-from geojax.data.readers import _cf, _grid
-from geojax.data.readers._classic import check_length
+from geojax.data.readers.fields import cf, grid
+from geojax.data.readers.fields.classic import check_length
 from geojax.errors import UserError
 
 
@@ -31,14 +31,14 @@ def read(
     raises UserError : a file cannot be read to its end, lacks a variable or an axis, has other units or none,
         another grid or times that another file has too, values outside the valid range, or no time step of the part
     """
-    _grid.check_selection(selection, "netcdf")
+    grid.check_selection(selection, "netcdf")
     with ExitStack() as stack:
         opened = {}
         for path in files.values():
             with _trouble(path):
                 opened[path] = stack.enter_context(xr.open_dataset(path, engine="netcdf4", decode_timedelta=False))
                 check_length(path)
-        return _cf.read(
+        return cf.read(
             opened, selection, variables, _trouble,
             level=level, fill=fill, calendar=calendar,
         )  # fmt: skip

@@ -9,7 +9,7 @@ import xarray as xr
 
 from geojax.data.findings import Finding, record
 from geojax.data.readers import cf_attributes
-from geojax.data.readers._seismic_xml import Report, read_catalog
+from geojax.data.readers.seismic.xml import Report, read_catalog
 from geojax.errors import UserError
 
 UNITS = {

@@ -15,8 +15,8 @@ import xarray as xr
 from geojax.data.findings import Finding, by_file, record
 from geojax.data.quality import FLAT, inspect
 from geojax.data.readers import cf_attributes
-from geojax.data.readers._chunks import column, opened, pairs
-from geojax.data.readers._traces import AGREE, traces
+from geojax.data.readers.seismic.chunks import column, opened, pairs
+from geojax.data.readers.seismic.traces import AGREE, traces
 from geojax.data.segments import exact
 from geojax.errors import UserError
 

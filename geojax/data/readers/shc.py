@@ -18,9 +18,9 @@ import xarray as xr
 
 from geojax.data.findings import Finding
 from geojax.data.readers import cf_attributes, only
-from geojax.data.readers._cells import NUMBER, WHOLE
-from geojax.data.readers._text import check_end, lines
-from geojax.data.readers._times import within
+from geojax.data.readers.tables.cells import NUMBER, WHOLE
+from geojax.data.readers.tables.dates import within
+from geojax.data.readers.tables.text import check_end, lines
 from geojax.errors import UserError
 
 Line = tuple[int, list[str]]  # its number, its words

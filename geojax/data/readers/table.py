@@ -30,12 +30,12 @@ import numpy as np
 import xarray as xr
 
 from geojax.data.findings import Finding
-from geojax.data.readers import _cells, _times
-from geojax.data.readers._cells import Rows
-from geojax.data.readers._columns import Columns, Plan
-from geojax.data.readers._rows import arrange
-from geojax.data.readers._sqlite import sqlite_rows
-from geojax.data.readers._tables import Layout, csv_rows, form_of, parquet_rows
+from geojax.data.readers.tables import cells, dates
+from geojax.data.readers.tables.cells import Rows
+from geojax.data.readers.tables.columns import Columns, Plan
+from geojax.data.readers.tables.files import Layout, csv_rows, form_of, parquet_rows
+from geojax.data.readers.tables.rows import arrange
+from geojax.data.readers.tables.sqlite import sqlite_rows
 from geojax.errors import UserError
 
 
@@ -108,7 +108,7 @@ def read(
             taken.add(block, _values(plan, block, time_format, timezone, decimal, count), selection)
             count += len(block.places)
         if isinstance(time, Mapping):
-            _times.regular(path, count, time)
+            dates.regular(path, count, time)
     data = taken.together(", ".join(str(path) for path in list(files.values())[:3]), selection)
     arranged = arrange(plan, data, found)
     arranged.attrs["quality"] = [finding.plain() for finding in found]
@@ -122,11 +122,11 @@ def _values(
     found: dict[str, np.ndarray] = {}
     if isinstance(plan.time, Mapping):
         without_end = {key: value for key, value in plan.time.items() if key != "end"}
-        found["time"] = _times.regular(block.path, before + len(block.places), without_end)[before:]
+        found["time"] = dates.regular(block.path, before + len(block.places), without_end)[before:]
     elif plan.time:
-        found["time"] = _times.times(block, plan.time, time_format, timezone)
+        found["time"] = dates.times(block, plan.time, time_format, timezone)
     for name, column in plan.text.items():
-        found[name] = _cells.texts(block, column, plan.missing_of(name))
+        found[name] = cells.texts(block, column, plan.missing_of(name))
     for name, expression in plan.from_name.items():
         if not (match := expression.search(block.path.name)):
             raise UserError(
@@ -137,9 +137,9 @@ def _values(
     for name, wanted in plan.numbers.items():
         column = wanted.get("name") or name
         if name in plan.integers:
-            found[name] = _cells.integers(block, column)
+            found[name] = cells.integers(block, column)
         else:
-            found[name] = _cells.numbers(block, column, plan.missing_of(name), decimal)
+            found[name] = cells.numbers(block, column, plan.missing_of(name), decimal)
         _check_range(block, column, found[name], wanted.get("valid_range"))
     return found
 

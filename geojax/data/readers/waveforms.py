@@ -15,11 +15,11 @@ from geojax.data import quality as faults
 from geojax.data.findings import Finding, record
 from geojax.data.quality import FLAT
 from geojax.data.readers import cf_attributes
-from geojax.data.readers._formats import read_stream
-from geojax.data.readers._picks import chosen, read_picks
-from geojax.data.readers._response import removal, remove_response
-from geojax.data.readers._seismic_xml import named
-from geojax.data.readers._stations import coordinates, read_stations
+from geojax.data.readers.seismic.formats import read_stream
+from geojax.data.readers.seismic.picks import chosen, read_picks
+from geojax.data.readers.seismic.response import removal, remove_response
+from geojax.data.readers.seismic.stations import coordinates, read_stations
+from geojax.data.readers.seismic.xml import named
 from geojax.data.segments import Grid, Segment, assemble, cut, instant, times
 from geojax.errors import UserError
 
@@ -44,7 +44,7 @@ def read(
     channels : SEED ids NET.STA.LOC.CHA that are taken, with wildcards; traces without a station are named #1, #2, …
     flat : equal samples in a row from which on a channel counts as dead
     inventory : which of `files`, with wildcards, are StationXML: gives latitude, longitude and elevation_m (trace)
-    response : removes the instrument response that the inventory tells, see `_response.Removal`; float32 then
+    response : removes the instrument response that the inventory tells, see `seismic.response.Removal`; float32 then
     picks : catalog, which of `files` are QuakeML, and without, statuses left out: gives pick_time (pick)
     returns : with coordinates trace, time and start_time (each trace's own, exact), and what was found in
         attrs["quality"]

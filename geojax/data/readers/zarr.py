@@ -14,7 +14,7 @@ from zarr.errors import ZarrUserWarning
 
 from geojax import store
 from geojax.data.findings import Finding
-from geojax.data.readers import _cf, _grid
+from geojax.data.readers.fields import cf, grid
 from geojax.errors import UserError
 
 
@@ -34,7 +34,7 @@ def read(
     returns : where chunks are absent, which stands for fill values as for chunks lost, attrs["quality"] says so
     raises UserError : also where a store of geojax differs from its manifest
     """
-    _grid.check_selection(selection, "zarr")
+    grid.check_selection(selection, "zarr")
     options = {"level": level, "fill": fill, "calendar": calendar}
     inside = [wanted.get("name") or name for name, wanted in variables.items()]
     found: list[Finding] = []
@@ -50,7 +50,7 @@ def read(
                 opened[path] = stack.enter_context(
                     xr.open_zarr(path, group=group or None, consolidated=False, chunks=None, decode_timedelta=False)
                 )
-        content = _cf.read(opened, selection, variables, _trouble, **options)
+        content = cf.read(opened, selection, variables, _trouble, **options)
     content.attrs["quality"] += [finding.plain() for finding in found]
     return content
 

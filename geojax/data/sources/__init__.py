@@ -1,6 +1,7 @@
 """Where raw files come from: one module for each kind, with one function `fetch(order, directory)`.
 
-order : the dataset's section `source`, narrowed to one lot (see geojax.data.raw.order): `part` and `span` if it has any
+order : the dataset's section `source`, narrowed to one lot (see geojax.data.raw.order): `part` and `span` if it
+    has any, and `until`, the day of asking, if the span is not over: the source gives what it has of the span by then
 directory : empty; what is fetched goes there, each file under its name
 returns : digest of each file, by name
 raises UserError : what to do about it; NothingThereError where the source answered that it has nothing for the lot

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from geojax import store
-from geojax.data.readers._miniseed import DATA, promised_samples
+from geojax.data.readers.seismic.miniseed import DATA, promised_samples
 from geojax.data.sources._retry import patiently
 from geojax.errors import NothingThereError, UserError
 

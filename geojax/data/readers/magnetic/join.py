@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from geojax.data.findings import Finding
-from geojax.data.readers._times import shown, within
+from geojax.data.readers.tables.dates import shown, within
 from geojax.errors import UserError
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import obspy
 
-from geojax.data.readers._miniseed import promised_samples
+from geojax.data.readers.seismic.miniseed import promised_samples
 
 TEXTS = ("SLIST", "TSPAIR", "SACXY", "SH_ASC", "KNET")
 # Measured by cutting ObsPy's own test files at random bytes: of the other formats each cut was refused by ObsPy.

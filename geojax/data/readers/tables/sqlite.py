@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from geojax.data.readers._cells import Rows
-from geojax.data.readers._tables import AT_ONCE, positions
+from geojax.data.readers.tables.cells import Rows
+from geojax.data.readers.tables.files import AT_ONCE, positions
 from geojax.errors import UserError
 
 READS = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)

@@ -7,7 +7,7 @@ import numpy as np
 
 from geojax.data.findings import Finding
 from geojax.data.readers import _units
-from geojax.data.readers._cells import Rows
+from geojax.data.readers.tables.cells import Rows
 from geojax.errors import UserError
 
 CLOSE = 0.01  # of a step: what rounding in the header may make of a depth

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from geojax.data import fills
 from geojax.data.findings import Finding
 from geojax.data.readers import cf_attributes
-from geojax.data.readers._columns import Data, Plan
-from geojax.data.readers._fills import fills
+from geojax.data.readers.tables.columns import Data, Plan
 from geojax.errors import UserError
 
 SPARSE = 100  # cells of a grid for each row; beyond, the times of its stations are not the same
@@ -25,10 +25,10 @@ def arrange(plan: Plan, data: Data, found: list[Finding]) -> xr.Dataset:
     raises UserError : a key stands twice or lacks a value; the grid would be almost empty
     """
     for name, wanted in plan.numbers.items():
-        for value, count, first in fills(data.values[name]):
-            words = f"{count} values are {value:g}, which by custom stands for none. Is it missing from `missing`?"
-            path = str(data.paths[data.files[first]])
-            found.append(Finding("fill", path, wanted.get("name") or name, count, _place(data, first), words))
+        for fill in fills.find(data.values[name]):
+            column, path = wanted.get("name") or name, str(data.paths[data.files[fill.first]])
+            own = f" (column `{column}`); is it missing from `missing`?"
+            found.append(fills.finding(fill, path, name, _place(data, fill.first), own))
     codes, labels = _keys(plan, data)
     if plan.rows or len(plan.index) == 1:
         return _listed(plan, data)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from geojax.data.findings import Finding
-from geojax.data.readers._seismic_xml import Report, read_inventory
+from geojax.data.readers.seismic.xml import Report, read_inventory
 from geojax.data.segments import Grid, instant
 
 OFF = 1e-3  # of the sampling rate: a channel that tells another one is not that of the samples

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from geojax.data.findings import Finding
-from geojax.data.readers._seismic_xml import Report, named, read_catalog
+from geojax.data.readers.seismic.xml import Report, named, read_catalog
 from geojax.data.segments import Grid, instant
 from geojax.errors import UserError
 from geojax.log import logger

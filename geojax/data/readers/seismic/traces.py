@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from geojax.data.findings import Finding
-from geojax.data.readers._chunks import MOTION, Chunk, Place, data_format, opened, place_of, read_table
+from geojax.data.readers.seismic.chunks import MOTION, Chunk, Place, data_format, opened, place_of, read_table
 from geojax.errors import UserError
 
 AGREE = 1e-4  # relative, as rates that SeisBench takes for the same

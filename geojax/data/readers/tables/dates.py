@@ -8,16 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from geojax.data.readers._cells import Missing, Rows, numbers
+from geojax.data.readers.tables.cells import Missing, Rows, numbers
 from geojax.errors import UserError
+from geojax.store.encoding import NS
 
 ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?", re.ASCII)
 OFFSET = re.compile(r"(Z|:\d\d([.,]\d+)? ?[+-]\d\d(:?\d\d)?)$")
-SINCE = re.compile(r"(days|hours|minutes|seconds|milliseconds|microseconds|nanoseconds) since (.+)")
-NS = {
-    "days": 86_400 * 10**9, "hours": 3_600 * 10**9, "minutes": 60 * 10**9, "seconds": 10**9,
-    "milliseconds": 10**6, "microseconds": 10**3, "nanoseconds": 1,
-}  # fmt: skip
+SINCE = re.compile(rf"({'|'.join(NS)}) since (.+)")
 FIRST, LAST = np.datetime64("1678-01-01"), np.datetime64("2262-01-01")  # what nanoseconds in 64 bits hold
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from geojax.data.readers._cells import Rows
+from geojax.data.readers.tables.cells import Rows
 from geojax.errors import UserError
 
 AT_ONCE = 65_536  # rows

@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from geojax.data.findings import Finding
-from geojax.data.readers import _values, cf_attributes
+from geojax.data.readers import cf_attributes
+from geojax.data.readers.fields import numbers
 from geojax.errors import UserError
 
 DIMS = ("time", "depth", "lat", "lon")
@@ -86,12 +87,12 @@ def join(
         end = begin + len(piece.axes.get("time", ()))
         own = slice(begin, end) if "time" in axes else ...
         for where, block in piece.blocks():
-            if values.dtype == "float32" and not _values.is_exact(block):
+            if values.dtype == "float32" and not numbers.is_exact(block):
                 values = values.astype("float64")
             with np.errstate(over="ignore"):  # becomes infinite, which is found below
                 values[own][where] = block[..., order, :]
-        _values.check_range(values[own], piece.path, name, wanted.get("valid_range"))
-        for finding in _values.inspect(values[own], str(piece.path), name):
+        numbers.check_range(values[own], piece.path, name, wanted.get("valid_range"))
+        for finding in numbers.inspect(values[own], str(piece.path), name):
             report(finding)
         begin = end
     coords = {axis: (axis, points, ATTRIBUTES.get(axis, pieces[0].depth)) for axis, points in axes.items()}

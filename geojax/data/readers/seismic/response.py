@@ -11,9 +11,9 @@ from obspy.core.inventory import PolynomialResponseStage
 
 from geojax.data.findings import Finding
 from geojax.data.quality import runs
-from geojax.data.readers._formats import short
-from geojax.data.readers._seismic_xml import Report
-from geojax.data.readers._stations import Stations
+from geojax.data.readers.seismic.formats import short
+from geojax.data.readers.seismic.stations import Stations
+from geojax.data.readers.seismic.xml import Report
 from geojax.data.segments import Grid, instant
 from geojax.errors import UserError
 

@@ -9,9 +9,10 @@ import numpy as np
 import xarray as xr
 
 from geojax.data.findings import Finding
-from geojax.data.readers import _grid, _units, _values
-from geojax.data.readers._axes import arrange
-from geojax.data.readers._grid import DIMS, Piece
+from geojax.data.readers import _units
+from geojax.data.readers.fields import grid, numbers
+from geojax.data.readers.fields.axes import arrange
+from geojax.data.readers.fields.grid import DIMS, Piece
 from geojax.errors import UserError
 
 KEPT = ("standard_name", "long_name", "units", "positive")  # attributes of the vertical axis
@@ -52,7 +53,7 @@ def read(
             _units.check(array.attrs.get("units"), wanted["units"], path, inside[name], found)
             if "time" in array.coords:
                 times.append(_times(array["time"].values, path, calendar))
-                taken = _grid.within(times[-1], selection)
+                taken = grid.within(times[-1], selection)
                 if not taken.any():
                     continue
                 array = array.isel(time=_positions(taken), missing_dims="ignore")
@@ -64,9 +65,9 @@ def read(
         if not (pieces or times):
             raise _absent(paths[0], inside[name], list(opened.values()))
         if not pieces:
-            raise _grid.nothing(paths, selection, np.concatenate(times))
-        arrays[name] = _grid.join(name, pieces, wanted, found.append)
-    return _grid.gather(arrays, paths, found)
+            raise grid.nothing(paths, selection, np.concatenate(times))
+        arrays[name] = grid.join(name, pieces, wanted, found.append)
+    return grid.gather(arrays, paths, found)
 
 
 def _absent(path: Path, name: str, every: Sequence[xr.Dataset]) -> UserError:
@@ -136,7 +137,7 @@ def _piece(
             where = slice(begin, begin + size)
             with trouble(path):  # turned in memory: xarray would read a turned array point by point
                 values = array.isel(time=where, missing_dims="ignore").values.transpose(turned)
-            absent = _values.is_one_of(values, fill)
+            absent = numbers.is_one_of(values, fill)
             if low > -np.inf or high < np.inf:
                 beyond = ((values < low) | (values > high)) & ~absent
                 outside += int(beyond.sum())

@@ -2,40 +2,32 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from geojax.data import fills
 from geojax.data.findings import Finding
-from geojax.data.quality import FILLS
 from geojax.errors import UserError
-
-LARGEST = float(np.finfo("float32").max)
-ALWAYS = np.array([*FILLS, LARGEST, -LARGEST, -(2.0**63)], "float32")  # stand for none wherever they appear
-ALONE = np.array(
-    [-99, -999, -9999, -99999, -999.9, -9999.9, -32767, -32768, 999, 9999, 99999, 32767, 65535], "float32"
-)  # do so where no other value is near them
 
 
 def inspect(values: np.ndarray, file: str, name: str) -> list[Finding]:
     """What is wrong with the values of a field, NaN for none: none at all, infinite, or fill values undeclared."""
-    low, high = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
+    ends = low, high = fills.extremes(values)
     if np.isnan(low):
         return [Finding("empty", file, name, 1, "the first value", "no value at all")]
-    found = []
-    for extreme in dict.fromkeys((low, high)):
-        if np.isinf(extreme):
-            found.append(("infinite", extreme, f"values are {extreme:g}"))
-        elif np.float32(extreme) in ALWAYS or (np.float32(extreme) in ALONE and _is_alone(values, extreme, low, high)):
-            found.append(
-                ("fill", extreme, f"values are {extreme:g}, which stands for none; `reader: options: fill` may say so")
-            )
     findings = []
-    for kind, extreme, words in found:
+    for extreme in {end: None for end in (low, high) if np.isinf(end)}:
         there = values == extreme
-        first = tuple(int(i) for i in np.unravel_index(int(there.argmax()), there.shape))
-        findings.append(Finding(kind, file, name, int(there.sum()), f"index {first}", f"{int(there.sum())} {words}"))
-    return findings
+        words = f"{int(there.sum())} values are {extreme:g}"
+        findings.append(Finding("infinite", file, name, int(there.sum()), _place(values, int(there.argmax())), words))
+    option = "; `reader: options: fill` may say so"
+    return findings + [
+        fills.finding(fill, file, name, _place(values, fill.first), option) for fill in fills.find(values, ends)
+    ]
+
+
+def _place(values: np.ndarray, flat: int) -> str:
+    return f"index {tuple(int(i) for i in np.unravel_index(flat, values.shape))}"
 
 
 def is_one_of(values: np.ndarray, fill: Sequence[float]) -> np.ndarray:
@@ -72,14 +64,3 @@ def check_range(values: np.ndarray, path: Path, name: str, valid: Sequence[float
             f"{path}: `{name}` must lie in {valid[0]} … {valid[1]}, but {outside} values do not "
             f"(smallest {low}, largest {high}). Is a fill value undeclared?"
         )
-
-
-def _is_alone(values: np.ndarray, extreme: Any, low: Any, high: Any) -> bool:
-    """Whether all other values lie closer together than the nearest of them to the extreme."""
-    others = values != extreme
-    rest = [
-        np.fmin.reduce(values, axis=None, where=others, initial=np.inf),
-        np.fmax.reduce(values, axis=None, where=others, initial=-np.inf),
-    ]
-    distance = rest[0] - low if extreme == low else high - rest[1]
-    return bool(distance > rest[1] - rest[0])  # with no others: inf > -inf

@@ -12,7 +12,7 @@ from obspy.core.event import Catalog
 from obspy.core.inventory import Inventory
 
 from geojax.data.findings import Finding
-from geojax.data.readers._formats import short
+from geojax.data.readers.seismic.formats import short
 from geojax.errors import UserError
 
 Report = Callable[[Finding], None]

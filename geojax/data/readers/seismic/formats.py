@@ -14,7 +14,7 @@ from obspy.core.util.base import ENTRY_POINTS
 from obspy.core.util.misc import buffered_load_entry_point
 
 from geojax.data.findings import Finding
-from geojax.data.readers._whole import check_whole
+from geojax.data.readers.seismic.whole import check_whole
 from geojax.errors import UserError
 
 # In the order in which they are tried. Not here: PICKLE, which runs what it reads; CSS, NNSA_KB_CORE and Q, whose

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from geojax.data.readers import _times
-from geojax.data.readers._cells import Missing, Rows
+from geojax.data.readers.tables import dates
+from geojax.data.readers.tables.cells import Missing, Rows
 from geojax.errors import UserError
 
 PLACES = ("station", "well", "basin")  # what `stations` of a part may be codes of
@@ -141,7 +141,7 @@ class Columns:
             if "time" not in values:
                 raise UserError("parts: by: the rows have no time; name its column in `reader: options: time`.")
             self._see(values["time"].min(), values["time"].max())
-            mask &= _times.within(values["time"], selection)
+            mask &= dates.within(values["time"], selection)
         if "stations" in selection:
             name = next((name for name in PLACES if name in values), None)
             if name is None:
@@ -168,7 +168,7 @@ class Columns:
         return Data(shown, values, self.paths, np.concatenate(self.files), np.concatenate(self.places), self.word)
 
     def _see(self, first: np.datetime64, last: np.datetime64) -> None:
-        told = {"first": _times.shown(first), "last": _times.shown(last)}
+        told = {"first": dates.shown(first), "last": dates.shown(last)}
         self.seen = {
             "first": min(told["first"], self.seen.get("first", told["first"])),
             "last": max(told["last"], self.seen.get("last", told["last"])),

@@ -1,0 +1,1 @@
+"""Fields and pictures on a grid: what their readers share."""

@@ -1,0 +1,1 @@
+"""Series of magnetic observatories: what their readers share."""

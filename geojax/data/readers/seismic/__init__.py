@@ -1,0 +1,1 @@
+"""Waveforms, stations and picks: what their readers share."""

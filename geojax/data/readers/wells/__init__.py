@@ -1,0 +1,1 @@
+"""Well logs: what a LAS file says, and whether it holds together."""
