@@ -51,8 +51,9 @@ class Checkpoints:
         if time.monotonic() - self.saved < self.interval_s:
             return
         self.saved = time.monotonic()
+        rows = list(history)  # which grows while this is written
         args = ocp.args.Composite(
-            state=ocp.args.StandardSave(_plain(jax.device_get(state))), history=ocp.args.JsonSave({"rows": history})
+            state=ocp.args.StandardSave(_plain(jax.device_get(state))), history=ocp.args.JsonSave({"rows": rows})
         )
         self.manager.save(epoch, args=args)
 

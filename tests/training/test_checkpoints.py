@@ -51,6 +51,20 @@ def test_a_finished_training_leaves_no_checkpoint_but_its_own(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["two", "two.json"]
 
 
+def test_a_checkpoint_holds_the_history_as_it_was_when_it_was_saved(tmp_path):
+    for attempt in range(20):
+        marks = Checkpoints(tmp_path / str(attempt), "key", 0.0)
+        history = [{"epoch": number} for number in range(500)]
+        marks.save(500, {"weight": jnp.ones(3)}, history)
+        history.append({"epoch": 500})  # as the next epoch does, while the checkpoint is being written
+        marks.manager.wait_until_finished()
+
+        found = marks.restore({"weight": jnp.zeros(3)})
+        marks.close()
+        assert found is not None
+        assert len(found[2]) == found[0] == 500
+
+
 def test_differences_name_what_was_added_and_removed():
     assert differences({"a": {"x": 1}, "b": 2}, {"a": {"y": 3}}) == [
         "a.x: 1, now None",
