@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 import zarr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from zarr.codecs import TransposeCodec
 
@@ -211,6 +211,7 @@ def test_a_process_that_reads_a_whole_array_grows_by_little_more_than_it(tmp_pat
     [(None, "c/0/0/0"), ({"time": 400, "lat": 30, "lon": 40}, "c/0/0/0")],
     ids=["shard", "one chunk"],
 )
+@settings(max_examples=15)
 @given(data=st.data())
 def test_a_flipped_bit_is_named_by_its_chunk(fields, tmp_path, chunks, file, data):
     if not (tmp_path / "a.zarr").exists():
