@@ -51,6 +51,7 @@ bench-data: benchmarks/.venv-peers/ready
 	@PYTHONPATH=. benchmarks/.venv-peers/bin/python benchmarks/data/ingest.py
 	@PYTHONPATH=. benchmarks/.venv-peers/bin/python benchmarks/data/windows.py
 	@PYTHONPATH=. benchmarks/.venv-peers/bin/python benchmarks/data/parts.py
+	@PYTHONPATH=. benchmarks/.venv-peers/bin/python benchmarks/data/whole.py
 
 # Peers see the libraries of .venv and add their own (SeisBench brings PyTorch, some GB), so that both run on the same.
 benchmarks/.venv-peers/ready: .venv/ready benchmarks/peers.txt

@@ -51,7 +51,7 @@ class Problem:
         return cls(
             chosen,
             tasks.settings_of(chosen, examples),
-            Parts(store.usable(parts)),
+            Parts(path for path, _ in store.usable(parts)),
             store.read(scaling).load(),
             pd.read_parquet(store.beside(index, ".parquet")),
         )

@@ -1,7 +1,9 @@
 """Boxes read past zarr are what zarr reads, whatever the layout; what is damaged is named, never returned."""
 
+import copy
 import json
 import os
+import pickle
 import tempfile
 from pathlib import Path
 
@@ -27,9 +29,9 @@ CODECS = (
 
 
 @st.composite
-def layouts(draw) -> dict:
+def layouts(draw, least: int = 1) -> dict:
     """What an array may look like on disk, as zarr takes it."""
-    shape = tuple(draw(st.lists(st.integers(1, 13), min_size=1, max_size=3)))
+    shape = tuple(draw(st.lists(st.integers(1, 13), min_size=least, max_size=3)))
     chunk = tuple(draw(st.integers(1, 6)) for _ in shape)
     shards = {"shape": [c * draw(st.integers(1, 4)) for c in chunk], "index_location": draw(st.sampled_from(PLACES))}
     kind = draw(st.sampled_from(KINDS))
@@ -37,7 +39,7 @@ def layouts(draw) -> dict:
     return {
         "shape": shape,
         "chunks": chunk,
-        "shards": shards if draw(st.booleans()) else None,
+        "shards": shards if shape and draw(st.booleans()) else None,  # zarr cannot write one of a single value
         "dtype": kind,
         "fill_value": draw(st.sampled_from(fills)),
         "serializer": BytesCodec(endian=draw(st.sampled_from(["little", "big"]))),
@@ -53,9 +55,9 @@ PLACES = ["start", "end"]
 def written(folder: Path, layout: dict, seed: int) -> zarr.Array:
     """An array of random numbers; what lies beyond the middle of the first dimension is left as it was created."""
     array = zarr.create_array(folder, **layout)
-    half = layout["shape"][0] // 2 + 1
-    numbers = np.random.default_rng(seed).integers(0, 100, (half, *layout["shape"][1:]))
-    array[:half] = (numbers % 2 if layout["dtype"] == "bool" else numbers).astype(layout["dtype"])
+    half = (slice(layout["shape"][0] // 2 + 1),) if layout["shape"] else ()
+    numbers = np.random.default_rng(seed).integers(0, 100, np.empty(layout["shape"], "b")[half].shape)
+    array[half] = (numbers % 2 if layout["dtype"] == "bool" else numbers).astype(layout["dtype"])
     return array
 
 
@@ -77,6 +79,53 @@ def test_boxes_are_what_zarr_reads_in_every_known_layout(layout, seed, threads, 
             found = reader.read([known], np.zeros(len(origins), int), origins, size)
             assert found.dtype == expected.dtype
             np.testing.assert_array_equal(found, expected)
+
+
+@st.composite
+def choices(draw, size: int) -> range | np.ndarray:
+    """Ascending indices of a dimension, or none."""
+    if draw(st.booleans()):
+        return range(draw(st.integers(0, size)), draw(st.integers(0, size)), draw(st.integers(1, 5)))
+    return np.array(sorted(draw(st.lists(st.integers(0, size - 1), max_size=8))), "int64")
+
+
+@given(layout=layouts(least=0), seed=st.integers(0, 1000), threads=st.integers(1, 3), data=st.data())
+def test_what_stands_where_indices_cross_is_what_zarr_reads_in_every_known_layout(layout, seed, threads, data):
+    chosen = [data.draw(choices(size)) for size in layout["shape"]]
+    with tempfile.TemporaryDirectory() as folder:
+        whole = written(Path(folder), layout, seed)[()]
+        expected = whole[np.ix_(*map(list, chosen))] if all(map(len, chosen)) else np.empty([*map(len, chosen)])
+
+        found = Reader(threads).outer(describe(Path(folder)), chosen)
+
+        assert found.dtype == np.dtype(layout["dtype"])
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_an_index_asked_for_twice_comes_twice(tmp_path):
+    zarr.create_array(tmp_path, data=np.arange(12.0), chunks=(4,))
+
+    found = Reader().outer(describe(tmp_path), [np.array([1, 1, 2, 2, 9])])  # as many of a chunk as it has
+
+    assert found.tolist() == [1.0, 1.0, 2.0, 2.0, 9.0]
+
+
+@pytest.mark.parametrize("chosen", [range(3, 11), np.array([2, 10]), np.array([-1, 2])])
+def test_an_index_that_there_is_not_is_refused(tmp_path, chosen):
+    zarr.create_array(tmp_path, data=np.zeros(10), chunks=(4,))
+
+    with pytest.raises(IndexError, match="must lie within 0 to 9"):
+        Reader().outer(describe(tmp_path), [chosen])
+
+
+def test_a_reader_may_be_copied_and_go_to_another_process(tmp_path):
+    zarr.create_array(tmp_path, data=np.arange(10.0), chunks=(4,))
+    reader, known = Reader(3), describe(tmp_path)
+    reader.outer(known, [range(10)])
+
+    for other in (copy.deepcopy(reader), pickle.loads(pickle.dumps(reader))):
+        assert other.threads == 3
+        assert other.outer(known, [range(2, 5)]).tolist() == [2.0, 3.0, 4.0]
 
 
 @pytest.mark.parametrize("codecs", CODECS, ids=str)

@@ -61,7 +61,8 @@ def test_a_stage_of_preparation_depends_on_its_own_module_and_the_store_alone(pa
     def modules(stage):
         return {module for module, stages in reaching.items() if stage in stages}
 
-    keeping = {f"store/{name}.py" for name in ("__init__", "encoding", "manifests", "shards", "staging")}
+    writing, reading = ("encoding", "shards", "staging"), ("arrays", "backend", "blocks", "chunks", "layouts", "plans")
+    keeping = {f"store/{name}.py" for name in ("__init__", "manifests", *writing, *reading)}
     assert modules("normalize_part") == {*keeping, "data/scaling.py"}
     assert modules("fit_scaling") == {*keeping, "data/scaling.py", "data/moments.py"}
     readers = {f"data/readers/{name}.py" for name in ("__init__", "netcdf", "fields/classic", "fields/grid")}

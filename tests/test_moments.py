@@ -1,5 +1,7 @@
 """Moments of parts are measured once and kept."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -97,3 +99,13 @@ def test_what_no_part_stands_for_any_longer_is_removed(tmp_path, parts):
     moments.of_parts(parts[:1], SECTION, tmp_path / "kept", "code")
 
     assert len(list((tmp_path / "kept").iterdir())) == 1
+
+
+def test_moments_that_are_known_cost_one_look_at_each_manifest(tmp_path, parts, monkeypatch):
+    moments.of_parts(parts, SECTION, tmp_path / "kept", "code")
+    looked = []
+    monkeypatch.setattr(Path, "read_text", lambda path, own=Path.read_text: looked.append(path) or own(path))
+
+    moments.of_parts(parts, SECTION, tmp_path / "kept", "code")
+
+    assert looked == parts

@@ -507,3 +507,15 @@ def test_a_failure_between_blocks_leaves_the_old_store(tmp_path):
 
     assert (store.read(tmp_path / "x.zarr")["a"] == 1).all()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.manifest.json", "x.zarr"]
+
+
+def test_parts_that_were_not_set_aside_come_in_order_with_their_manifests(tmp_path):
+    for name, facts in (("a", {}), ("b", {"quarantined": "broken"}), ("c", {"own": ["c.nc"]})):
+        store.write(xr.Dataset(), tmp_path / f"{name}.zarr", **facts)
+    parts = [tmp_path / f"{name}.manifest.json" for name in "cba"]
+
+    found = list(store.usable(parts))
+
+    assert found == [(parts[0], manifest(parts[0])), (parts[2], manifest(parts[2]))]
+    with pytest.raises(UserError, match="all 1 parts are set aside; the first: broken"):
+        list(store.usable(parts[1:2]))

@@ -19,6 +19,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 SIZE = 32
+BLOCK = 2**20  # values that are brought to unit norm at once
 COMMON = 1e-4  # share of an example's norm; what lies nearer to the common pattern differs by rounding alone
 
 
@@ -30,11 +31,15 @@ def fingerprint(values: np.ndarray, demean: bool = True) -> np.ndarray:
     what it holds.
     """
     flat = np.asarray(values).reshape(len(values), int(np.prod(np.shape(values)[1:])))
-    units = np.empty(flat.shape, "float32")
-    for place, own in enumerate(flat):
-        units[place] = _unit(own.astype("float64"), demean)
+    step = max(1, BLOCK // max(1, flat.shape[1]))
+    found = np.empty((len(flat), SIZE), "float32")
     with threadpool_limits(1, "blas"):  # threads that wait for each other cost more than the product
-        return units @ _directions(flat.shape[1])
+        for first in range(0, len(flat), step):
+            units = np.stack(
+                [_unit(own.astype("float64"), demean).astype("float32") for own in flat[first : first + step]]
+            )
+            found[first : first + step] = units @ _directions(flat.shape[1])
+    return found
 
 
 def _unit(values: np.ndarray, demean: bool) -> np.ndarray:

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from geojax import store
 from geojax.errors import UserError
-from geojax.store.arrays import Reader, check_inside
+from geojax.store.arrays import Reader
 from geojax.store.layouts import Array, describe
+from geojax.store.plans import check_inside
 
 CODED = {"scale_factor", "add_offset", "missing_value", "_Unsigned", "dtype"}  # attributes that change the numbers
 

@@ -25,7 +25,8 @@ def of_parts(parts: Iterable[str | Path], section: dict[str, Any], folder: str |
     code : digest of the code that measures
     """
     folder, kept = Path(folder), {}
-    found = [(path, *_kept(Path(path), section, folder, code)) for path in store.usable(parts)]
+    wanted = {key: section[key] for key in SETTINGS}
+    found = [(path, *_kept(folder, [told["digest"], wanted, code])) for path, told in store.usable(parts)]
     for path, file, moments in found:
         kept[file] = moments
         if moments is None:
@@ -41,10 +42,9 @@ def of_parts(parts: Iterable[str | Path], section: dict[str, Any], folder: str |
     return list(kept.values())
 
 
-def _kept(path: Path, section: dict[str, Any], folder: Path, code: str) -> tuple[Path, xr.Dataset | None]:
-    """The file of a part's moments, and what it holds, if it is whole."""
-    digest = store.read_json(store.manifest_of(path))["digest"]
-    file = folder / f"{store.digest_of([digest, {key: section[key] for key in SETTINGS}, code])[:32]}.nc.gz"
+def _kept(folder: Path, what: list[Any]) -> tuple[Path, xr.Dataset | None]:
+    """The file of a part's moments, named by what they depend on, and what it holds, if it is whole."""
+    file = folder / f"{store.digest_of(what)[:32]}.nc.gz"
     try:
         content = gzip.decompress(file.read_bytes())
         return file, _decoded(content) if content else None

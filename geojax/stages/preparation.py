@@ -106,22 +106,21 @@ def index_examples(
 
     chosen = tasks.load(task)
     settings = tasks.settings_of(chosen, examples)
-    pieces, raw = [], {}
-    kept = store.usable(parts)
-    for path in kept:
+    pieces, raw, aside = [], {}, set[str | Path](parts)
+    for path, told in store.usable(parts):
         with store.read(path) as part:
             pieces.append(chosen.index(part, settings).assign(part=part.attrs["part"]))
-            told = store.read_json(store.manifest_of(path))
             raw[part.attrs["part"]] = {name: told["raw"][name] for name in told.get("own", [])}
+        aside.remove(path)
     rows = chosen.expand(splits.assign(pd.concat(pieces, ignore_index=True), split), settings)
     rows.insert(0, "example", range(len(rows)))
-    aside = {stem(path): store.set_aside(path) for path in set(parts) - set(kept)}
-    checks = audit.examine(rows, split, [part for part in reference if part not in aside], raw)
+    reasons = {stem(path): store.set_aside(path) for path in aside}
+    checks = audit.examine(rows, split, [part for part in reference if part not in reasons], raw)
     audit.refuse(checks)
     store.write_table(rows.drop(columns="fingerprint", errors="ignore"), index)
     counts = rows["split"].value_counts().to_dict()
     content = {"digest": store.digest(index), "examples": counts, "groups": sorted(map(str, rows["group"].unique()))}
     content["audit"] = audit.summary(checks)
-    content |= {"set_aside": aside} if aside else {}
+    content |= {"set_aside": reasons} if reasons else {}
     store.write_json(content, store.beside(Path(index).with_suffix(""), ".manifest.json"))
     logger.info("examples: %s; no leakage found", counts)

@@ -16,7 +16,7 @@ import zarr
 from xarray.backends import ZarrStore
 
 from geojax.errors import UserError
-from geojax.store import encoding, manifests, shards
+from geojax.store import backend, encoding, manifests, shards
 from geojax.store.manifests import beside, differences, digest, digest_of, manifest_of, read_json, set_aside, usable
 from geojax.store.staging import staged
 
@@ -98,9 +98,9 @@ def read(path: str | Path) -> xr.Dataset:
     raises UserError : there is no store, it lacks files or parts of them, or it cannot be read
     """
     path = beside(path, ".zarr")
-    manifests.check_whole(path)
+    files = manifests.check_whole(path)
     try:
-        return xr.open_zarr(path, consolidated=True, chunks=None)
+        return backend.open_dataset(path, files)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path}: must be a Zarr store of geojax, but cannot be read ({error}). Rebuild it.") from error
 

@@ -36,6 +36,11 @@ class Blocks(NamedTuple):
         return blosc.decompress(b"".join([head, *body]))
 
 
+def decoded(content: bytes | memoryview) -> int | None:
+    """Bytes that a buffer promises to hold, decoded; None where its header is cut off."""
+    return HEADER.unpack_from(content)[1] if len(content) >= HEADER.size else None
+
+
 def find(content: bytes | memoryview) -> Blocks | None:
     """The blocks of a whole buffer; None if it has none, or a single one.
 

@@ -5,6 +5,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numcodecs import blosc
 
 from geojax.errors import UserError
 from geojax.store import blocks
@@ -34,18 +35,27 @@ class File:
                 raise self._damaged("its index", error) from error
             self.places = list(map(tuple, np.frombuffer(content, "<u8").reshape(-1, 2).tolist()))
 
-    def chunk(self, number: int) -> np.ndarray:
+    def chunk(self, number: int, into: np.ndarray | None = None) -> np.ndarray:
         """The numbers of a chunk.
 
+        into : a whole array of the shape of a chunk to put them in, in the byte order of this machine
         raises UserError : they are damaged
         """
         try:
             content = self._read(*self.places[number])
             for decode in self.array.decoders:
-                content = decode(content)
-            return np.frombuffer(content, self.array.dtype).reshape(self.array.chunk)
+                if into is not None and decode is blosc.decompress and blocks.decoded(content) == into.nbytes:
+                    content = blosc.decompress(content, into)
+                else:
+                    content = decode(content)
+            numbers = np.frombuffer(content, self.array.dtype).reshape(self.array.chunk)
+        except MemoryError:
+            raise
         except Exception as error:  # what a codec raises on damage is its own
             raise self._damaged(number, error) from error
+        if into is not None and content is not into:
+            into[...] = numbers
+        return numbers
 
     def has_runs(self, number: int) -> bool:
         """Whether `read_into` can read parts of a chunk, which is whole and undamaged as far as its checksum tells.
@@ -88,6 +98,8 @@ class File:
         try:
             content = found.decode(first, last, lambda place, length: self._read(begin + place, length))
             target[:] = memoryview(content)[start - first * found.size :][: len(target)]
+        except MemoryError:
+            raise
         except Exception as error:  # as above
             raise self._damaged(number, error) from error
 

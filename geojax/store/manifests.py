@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,10 +77,14 @@ def differences(path: str | Path) -> list[str]:
     return lines
 
 
-def check_whole(path: Path) -> None:
-    """Compare number and size of files with the manifest: a lost chunk would else be read as fill values."""
+def check_whole(path: Path) -> list[str]:
+    """Compare number and size of files with the manifest: a lost chunk would else be read as fill values.
+
+    returns : the files that there must be; none where no manifest tells
+    raises UserError : the store lacks files or parts of them, or has too many
+    """
     if not path.is_dir() or not manifest_of(path).exists():
-        return
+        return []
     told, sizes = _manifest(path), _sizes(path)
     count, size = len(sizes), sum(sizes.values())
     if (count, size) != (len(told["files"]), told.get("bytes", size)):
@@ -88,6 +92,7 @@ def check_whole(path: Path) -> None:
             f"{path}: must be a Zarr store of {len(told['files'])} files and {told.get('bytes')} bytes, as its "
             f"manifest says, but has {count} files and {size} bytes. Rebuild it: geojax repair {path}"
         )
+    return list(told["files"])
 
 
 def _manifest(path: Path) -> dict[str, Any]:
@@ -150,16 +155,21 @@ def set_aside(path: str | Path) -> str | None:
     return read_json(manifest_of(path)).get("quarantined")
 
 
-def usable(paths: Iterable[str | Path]) -> list[str | Path]:
-    """The parts that were not set aside.
+def usable(paths: Iterable[str | Path]) -> Iterator[tuple[str | Path, dict[str, Any]]]:
+    """The parts that were not set aside, one after the other, each with its manifest.
 
-    raises UserError : all of them were
+    raises UserError : at the end, if all of them were
     """
-    every = list(paths)
-    kept = [path for path in every if not set_aside(path)]
-    if every and not kept:
-        raise UserError(f"all {len(every)} parts are set aside; the first: {set_aside(every[0])}")
-    return kept
+    reasons, kept = [], 0
+    for path in paths:
+        told = read_json(manifest_of(path))
+        if reason := told.get("quarantined"):
+            reasons.append(reason)
+            continue
+        kept += 1
+        yield path, told
+    if reasons and not kept:
+        raise UserError(f"all {len(reasons)} parts are set aside; the first: {reasons[0]}")
 
 
 def read_json(path: str | Path) -> dict[str, Any]:

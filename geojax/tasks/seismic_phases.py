@@ -9,7 +9,7 @@ import hashlib
 import weakref
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -20,8 +20,6 @@ from flax import nnx
 from pydantic import Field
 
 from geojax import models
-from geojax.baselines.classifiers import FeatureClassifier
-from geojax.baselines.phase_features import phase_features
 from geojax.data import likeness, windows
 from geojax.data.windows import CLASSES
 from geojax.errors import UserError
@@ -29,6 +27,9 @@ from geojax.scores import classification
 from geojax.task import Examples, Outcome, Picture, Score, Settings, Task
 from geojax.training import augment
 from geojax.training.objectives import cross_entropy
+
+if TYPE_CHECKING:
+    from geojax.baselines.classifiers import FeatureClassifier
 
 ANGLES = tuple(np.radians([0.0, 45.0, 90.0, 135.0]))  # every method is averaged over these azimuths
 LENDERS = 32  # stations of its block that may lend a station noise while training
@@ -105,7 +106,7 @@ class SeismicPhases(Task[PhaseSettings]):
             if training:
                 if not count:
                     waveforms = np.empty((stations, *records.shape[1:]), records.dtype)
-                waveforms[count : count + len(own)] = records[own]
+                np.take(records, own, 0, waveforms[count : count + len(own)], mode="clip")  # without a copy between
                 count += len(own)
         rows = {"window": window, "label": index["label"].to_numpy("int32")}
         if not training:
@@ -136,11 +137,13 @@ class SeismicPhases(Task[PhaseSettings]):
         views = [model(_channels_last(augment.turn(batch.rows["window"], angle))) for angle in ANGLES]
         return jnp.mean(jax.nn.softmax(jnp.stack(views)), 0)
 
-    def baselines(self, settings: PhaseSettings) -> dict[str, FeatureClassifier]:
+    def baselines(self, settings: PhaseSettings) -> dict[str, "FeatureClassifier"]:
         from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
+
+        from geojax.baselines.classifiers import FeatureClassifier
 
         features = _Features(settings)
         forests = [
@@ -226,6 +229,8 @@ class _Features:
         self.known: dict[int, list[np.ndarray]] = {}
 
     def __call__(self, examples: Examples, training: bool) -> list[np.ndarray]:
+        from geojax.baselines.phase_features import phase_features  # ObsPy takes 80 MB that no other stage needs
+
         window = examples.rows["window"]
         if id(window) not in self.known:
             random = np.random.default_rng(self.seed).uniform(0, 2 * np.pi, (len(window), 1))
