@@ -8,7 +8,7 @@ LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --no-he
 # A hundred short jobs must not compile their imports a hundred times over.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check lock bench bench-data clean help
+.PHONY: run test check lock bench bench-data bench-training clean help
 
 help:
 	@echo "make run     fetch the sample data, run the whole DAG, print the scores and the path of the report"
@@ -16,6 +16,7 @@ help:
 	@echo "make check   lint, format, types, import rules, workflow lint"
 	@echo "make bench   time a fresh clone, the whole run and a run with nothing to do"
 	@echo "make bench-data  time ingestion, random windows and many parts against SeisBench, h5py, ObsPy and xarray"
+	@echo "make bench-training  time training, architecture by architecture, against PyTorch"
 	@echo "make lock    pin current releases in requirements.lock (needs uv)"
 	@echo "make clean   remove what was built: data, results, report, logs"
 
@@ -52,6 +53,10 @@ bench-data: benchmarks/.venv-peers/ready
 	@PYTHONPATH=. benchmarks/.venv-peers/bin/python benchmarks/data/windows.py
 	@PYTHONPATH=. benchmarks/.venv-peers/bin/python benchmarks/data/parts.py
 	@PYTHONPATH=. benchmarks/.venv-peers/bin/python benchmarks/data/whole.py
+
+bench-training: benchmarks/.venv-peers/ready
+	@PYTHONPATH=. benchmarks/.venv-peers/bin/python benchmarks/training/throughput.py
+	@PYTHONPATH=. benchmarks/.venv-peers/bin/python benchmarks/training/startup.py
 
 # Peers see the libraries of .venv and add their own (SeisBench brings PyTorch, some GB), so that both run on the same.
 benchmarks/.venv-peers/ready: .venv/ready benchmarks/peers.txt

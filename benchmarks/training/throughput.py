@@ -4,6 +4,7 @@ Whole epochs over examples in memory: geojax's compiled epoch, and a PyTorch loo
 and never waits for a loss (kinder than its DataLoader), eager and by torch.compile; AdamW and clipping in all.
 """
 
+import os
 from collections.abc import Callable
 from statistics import median
 from typing import Annotated, Any
@@ -76,7 +77,7 @@ def main(
     single: Annotated[bool, typer.Option(help="leave out ensembles of eight")] = False,
 ) -> None:
     """Print a table in Markdown: examples a second, and how many times PyTorch geojax is."""
-    torch.set_num_threads(len(__import__("os").sched_getaffinity(0)))
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     print(f"{machine()}, JAX {jax.__version__} on {jax.default_backend()}, PyTorch {torch.__version__}\n")
     print("| architecture | examples/s | times eager | times torch.compile | ensemble of 8, times eager |")
     print("|---|---|---|---|---|", flush=True)
