@@ -1,17 +1,15 @@
 """From examples to a model."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from geojax import store
 from geojax.log import logger
 
 Section = dict[str, Any]
-Paths = Iterable[str]
 
 
 def train_model(
-    parts: Paths, scaling: str, index: str, zarr: str, history: str,
+    parts: str, scaling: str, index: str, zarr: str, history: str,
     task: str, examples: Section, model: Section, training: Section, checkpoints: str, finished: str, code: str,
 ) -> None:  # fmt: skip
     """Train the model and keep the weights of the best epoch of each member."""
@@ -51,18 +49,21 @@ def train_model(
     store.write_table(table.assign(data=wanted["data"], start=origin.key or "scratch"), history)
 
 
-def _training_content(problem: Any, parts: Paths, scaling: str) -> list[str]:
+def _training_content(problem: Any, parts: str, scaling: str) -> list[str]:
     """Digests of all that training and validation examples are made of; parts of the test alone change nothing.
 
     Of content, not of paths: a checkpoint belongs to what it was trained on.
     """
     import hashlib
 
+    from geojax.data import gathered
     from geojax.data.parts import stem
 
     rows = problem.index[problem.index["split"] != "test"].drop(columns="example").reset_index(drop=True)
     read = set(rows["part"])
-    digests = [store.read_json(path)["digest"] for path in (*(p for p in parts if stem(p) in read), scaling)]
+    digests = [
+        store.read_json(path)["digest"] for path in (*(p for p in gathered.read(parts) if stem(p) in read), scaling)
+    ]
     return [*digests, hashlib.sha256(rows.to_csv().encode()).hexdigest()]
 
 
