@@ -126,7 +126,7 @@ def plan(count: int, resident: int) -> list[tuple[str, dict[str, Any]]]:
     data, results = "data/made", "results/made"
     parts, normalized = ([f"{data}/{kind}/{n}.manifest.json" for n in names] for kind in ("parts", "normalized"))
     opened = {
-        "parts": normalized,
+        "parts": f"{data}/normalized.json",
         "scaling": f"{data}/scaling.manifest.json",
         "index": f"{results}/index.manifest.json",
     }
@@ -140,7 +140,13 @@ def plan(count: int, resident: int) -> list[tuple[str, dict[str, Any]]]:
     ingest = {"raw": "raw.mseed", "zarr": "ingested.zarr", "part": "raw", "selection": {}, "reader": reader}
     ingest |= {"quality": {"policy": "fail", "admit": ["all"]}}
     kept = {"kept": f"{data}/moments", "code": ""}
-    index = {"parts": parts, "index": f"{results}/index.parquet", "split": split, "reference": train[:10], **section}
+    index = {
+        "parts": f"{data}/parts.json",
+        "index": f"{results}/index.parquet",
+        "split": split,
+        "reference": train[:10],
+        **section,
+    }
     train_model = {"model": model, "training": training, "checkpoints": f"{results}/checkpoints", "code": ""}
     train_model |= {"zarr": stores["model"], "history": f"{results}/history.parquet"}
     predict = {"weights": manifests["model"], "zarr": stores["predictions"], "model": model, "batch_size": 64}
@@ -150,9 +156,12 @@ def plan(count: int, resident: int) -> list[tuple[str, dict[str, Any]]]:
     config = {"run": run.model_dump(mode="json"), "dataset": dataset.model_dump(mode="json"), "dataset_name": "made"}
     return [
         ("ingest_part", ingest),
-        ("fit_scaling", {"parts": parts[:10], "zarr": f"{data}/scaling.zarr", "scaling": scaling} | kept),
+        ("gather_parts", {"parts": parts[:10], "listed": f"{data}/reference.json"}),
+        ("fit_scaling", {"parts": f"{data}/reference.json", "zarr": f"{data}/scaling.zarr", "scaling": scaling} | kept),
         ("normalize_part", {"jobs": jobs}),
+        ("gather_parts", {"parts": parts, "listed": f"{data}/parts.json"}),
         ("index_examples", index),
+        ("gather_parts", {"parts": normalized, "listed": f"{data}/normalized.json"}),
         ("train_model", opened | train_model),
         ("predict", opened | predict | {"resident": resident}),
         ("fit_baselines", opened | {"zarr": stores["baselines"], "resident": resident}),

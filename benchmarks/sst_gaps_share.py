@@ -17,9 +17,10 @@ from geojax.training import loop, weights
 def main() -> None:
     run = workflow.read().runs["sst_gaps"]
     data = Path("data") / run.dataset
-    parts = sorted(map(str, (data / "normalized").glob("*.manifest.json")))
     scaling, results = str(data / "scaling.manifest.json"), Path("results/sst_gaps")
-    problem = Problem.open(parts, scaling, str(results / "index.manifest.json"), run.task, run.examples)
+    problem = Problem.open(
+        str(data / "normalized.json"), scaling, str(results / "index.manifest.json"), run.task, run.examples
+    )
     create = problem.creator(run.model.model_dump(), problem.examples("train"))
     graph, best = weights.from_dataset(create, store.read(results / "model.zarr"))
     print("split       with U-Net  without   with minus without")

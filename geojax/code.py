@@ -6,7 +6,10 @@ and what that uses in turn: an edited picture redraws the report, and trains not
 
 import ast
 import hashlib
+import json
+import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -16,6 +19,42 @@ IGNORED = ("geojax.log", "geojax.errors", "geojax.messages")  # what they change
 WHOLE = ("write_report",)  # stages that may ask a task for anything
 ALWAYS = ("settings",)  # members of a task that every stage reads
 Definition = ast.FunctionDef | ast.ClassDef | ast.stmt
+
+
+class Kept:
+    """`digest`, remembered in a file until any byte of the library changes, or Python does, whose parser counts too."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path, self.library = Path(path), _library()
+        try:
+            told = json.loads(self.path.read_text())
+        except (OSError, ValueError):  # none yet, or none that can be read
+            told = {}
+        self.known: dict[str, str] = told["digests"] if told.get("library") == self.library else {}
+
+    def __call__(self, stage: str, *extra: str) -> str:
+        key = " ".join((stage, *extra))
+        if key not in self.known:
+            self.known[key] = digest(stage, *extra)
+            self._keep()
+        return self.known[key]
+
+    def _keep(self) -> None:
+        if _library() != self.library:  # edited meanwhile: of which state a digest is, is not certain
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        new = self.path.with_name(f"{self.path.name}.{os.getpid()}")  # jobs on other nodes keep theirs
+        new.write_text(json.dumps({"library": self.library, "digests": self.known}, indent=1))
+        os.replace(new, self.path)
+
+
+def _library() -> str:
+    """Digest of every byte of the package, and of Python's version."""
+    files = sorted(path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    content = hashlib.sha256(sys.version.encode())
+    for path in files:
+        content.update(f"{path.relative_to(PACKAGE)} {path.stat().st_size} ".encode() + path.read_bytes())
+    return content.hexdigest()
 
 
 @cache

@@ -1,16 +1,19 @@
-"""What the workflow says on the terminal when it has ended. Light."""
+"""What the workflow says on the terminal when it has ended. Light: a run with nothing to do imports it too."""
 
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 
 def show(runs: Iterable[str], page: str | Path = "report/index.html") -> None:
     """Print scores with 95 % intervals, model against baselines, and where the report is."""
+    from rich.console import Console
+
     console = Console()
     console.width = max(console.width, 100)  # a log file has no width; wrapped numbers cannot be read
     for run in runs:
@@ -22,7 +25,7 @@ def show(runs: Iterable[str], page: str | Path = "report/index.html") -> None:
         console.print(f"report: {Path(page).resolve()}", soft_wrap=True)
 
 
-def _tell_set_aside(console: Console, run: str, index: dict[str, Any]) -> None:
+def _tell_set_aside(console: "Console", run: str, index: dict[str, Any]) -> None:
     aside = index.get("set_aside", {})
     for part, reason in list(aside.items())[:5]:
         console.print(f"{run}: part {part} is set aside: {reason}", style="yellow", soft_wrap=True)
@@ -30,7 +33,9 @@ def _tell_set_aside(console: Console, run: str, index: dict[str, Any]) -> None:
         console.print(f"{run}: {len(aside) - 5} more parts are set aside; the report lists them", style="yellow")
 
 
-def _table(scores: dict[str, Any]) -> Table:
+def _table(scores: dict[str, Any]) -> "Table":
+    from rich.table import Table
+
     units = "" if scores["units"] == "1" else f" ({scores['units']})"
     table = Table(title=f"{scores['run']}: {scores['verdict']}", title_justify="left")
     table.add_column("method")

@@ -31,6 +31,7 @@ def arguments(job: Any, stage: Callable[..., None]) -> dict[str, Any]:
     """
     taken = inspect.signature(stage).parameters
     every = [pair for group in (job.input, job.output, job.params) for pair in group.items()]
+    every += job.params.get("settings", {}).items()  # several that a rule asks for together
     return {name: str(value) if isinstance(value, str) else value for name, value in every if name in taken}
 
 

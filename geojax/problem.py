@@ -12,7 +12,7 @@ import xarray as xr
 
 from geojax import store
 from geojax import task as tasks
-from geojax.data import pools
+from geojax.data import gathered, pools
 from geojax.data.parts import stem
 from geojax.errors import UserError
 from geojax.task import Examples, Settings, Task, Turn
@@ -45,13 +45,13 @@ class Problem:
     index: pd.DataFrame
 
     @classmethod
-    def open(cls, parts: Iterable[str], scaling: str, index: str, task: str, examples: dict[str, Any]) -> "Problem":
-        """Open what the manifests stand for; parts are opened when examples are made of them."""
+    def open(cls, parts: str, scaling: str, index: str, task: str, examples: dict[str, Any]) -> "Problem":
+        """Open what the list of normalized parts and the manifests stand for; parts when examples are made of them."""
         chosen = tasks.load(task)
         return cls(
             chosen,
             tasks.settings_of(chosen, examples),
-            Parts(path for path, _ in store.usable(parts)),
+            Parts(path for path, _ in store.usable(gathered.read(parts))),
             store.read(scaling).load(),
             pd.read_parquet(store.beside(index, ".parquet")),
         )

@@ -1,6 +1,7 @@
 """What the rules ask of the configuration. Light: it runs whenever Snakemake builds the DAG."""
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from geojax.data import parts, raw
 from geojax.errors import UserError
 
 Ask = Callable[[Any], Any]  # Snakemake calls it with the wildcards of a job
+OF_WILDCARDS = inspect.Signature([inspect.Parameter("wildcards", inspect.Parameter.POSITIONAL_OR_KEYWORD)])
+KEPT = ".snakemake/geojax"  # what need not be found out again in each run
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,15 @@ class Plan:
 
     runs: dict[str, Run]
     datasets: dict[str, Dataset]
+    digest: Callable[..., str] = code.digest
 
     @cached_property
     def part_names(self) -> dict[str, list[str]]:
         return {name: parts.names(dataset) for name, dataset in self.datasets.items()}
+
+    @cached_property
+    def reference(self) -> dict[str, list[str]]:
+        return {name: parts.reference(dataset, self.part_names[name]) for name, dataset in self.datasets.items()}
 
     @cached_property
     def own_files(self) -> dict[str, dict[str, list[str]]]:
@@ -60,28 +68,30 @@ class Plan:
         """What is to be fetched for a lot."""
         return raw.order(self.datasets[wildcards.dataset], wildcards.lot)
 
-    def reference_parts(self, wildcards: Any) -> list[str]:
-        names = parts.reference(self.datasets[wildcards.dataset])
-        return [f"data/{wildcards.dataset}/parts/{part}.manifest.json" for part in names]
+    def gathered(self, wildcards: Any) -> list[str]:
+        """Manifests of all parts of a dataset as ingested or as normalized, or of those ingested for reference."""
+        name, kind = wildcards.dataset, wildcards.kind
+        folder, names = (kind, self.part_names) if kind != "reference" else ("parts", self.reference)
+        return [f"data/{name}/{folder}/{part}.manifest.json" for part in names[name]]
 
-    def parts_of_run(self, wildcards: Any) -> list[str]:
-        return self._manifests(self.runs[wildcards.run].dataset, "parts")
+    def parts_of_run(self, wildcards: Any) -> str:
+        return f"data/{self.runs[wildcards.run].dataset}/parts.json"
 
-    def normalized_of_run(self, wildcards: Any) -> list[str]:
-        return self._manifests(self.runs[wildcards.run].dataset, "normalized")
+    def normalized_of_run(self, wildcards: Any) -> str:
+        return f"data/{self.runs[wildcards.run].dataset}/normalized.json"
 
     def scaling_of_run(self, wildcards: Any) -> str:
         return f"data/{self.runs[wildcards.run].dataset}/scaling.manifest.json"
 
     def reference_of_run(self, wildcards: Any) -> list[str]:
-        return parts.reference(self.datasets[self.runs[wildcards.run].dataset])
+        return self.reference[self.runs[wildcards.run].dataset]
 
     def dataset_section(self, name: str) -> Ask:
         """One section of a job's dataset, so that a rule never depends on another's."""
+        found = {dataset: plain(getattr(own, name)) for dataset, own in self.datasets.items()}
 
         def ask(wildcards: Any) -> Any:
-            dataset = wildcards.get("dataset") or self.runs[wildcards.run].dataset
-            return plain(getattr(self.datasets[dataset], name))
+            return found[wildcards.get("dataset") or self.runs[wildcards.run].dataset]
 
         return ask
 
@@ -103,10 +113,10 @@ class Plan:
             if run := wildcards.get("run"):
                 chosen = self.runs[run]
                 model = [f"models.{chosen.model.name}"] if stage in ("train_model", "predict") else []
-                return code.digest(stage, f"tasks.{chosen.task}", *model)
+                return self.digest(stage, f"tasks.{chosen.task}", *model)
             if stage == "ingest_part":
-                return code.digest(stage, f"data.readers.{self.datasets[wildcards.dataset].reader.name}")
-            return code.digest(stage)
+                return self.digest(stage, f"data.readers.{self.datasets[wildcards.dataset].reader.name}")
+            return self.digest(stage)
 
         return ask
 
@@ -118,10 +128,17 @@ class Plan:
         }
 
     def code_of_report(self) -> str:
-        return code.digest("write_report", *sorted(f"tasks.{run.task}" for run in self.runs.values()))
+        return self.digest("write_report", *sorted(f"tasks.{run.task}" for run in self.runs.values()))
 
-    def _manifests(self, dataset: str, kind: str) -> list[str]:
-        return [f"data/{dataset}/{kind}/{part}.manifest.json" for part in self.part_names[dataset]]
+
+def together(**asked: Ask) -> Ask:
+    """Several parameters, or inputs, as one: for each job Snakemake inspects each function thrice, then calls it."""
+
+    def ask(wildcards: Any) -> dict[str, Any]:
+        return {name: own(wildcards) for name, own in asked.items()}
+
+    ask.__signature__ = OF_WILDCARDS  # else it is found out anew each time
+    return ask
 
 
 def plain(section: Any) -> Any:
@@ -129,10 +146,11 @@ def plain(section: Any) -> Any:
     return section.model_dump(mode="json") if hasattr(section, "model_dump") else section
 
 
-def read(directory: str | Path = "config", only: str | None = None) -> Plan:
+def read(directory: str | Path = "config", only: str | None = None, kept: str | Path | None = None) -> Plan:
     """Read and check every run and the datasets that they use.
 
     only : names of runs, comma-separated; all of them without
+    kept : folder in which digests of the code are remembered from one run to the next
     raises UserError : a file says something that is not admitted, or names what there is not
     """
     directory = Path(directory)
@@ -151,7 +169,7 @@ def read(directory: str | Path = "config", only: str | None = None) -> Plan:
         _check_names(files[name], run)
     for name, dataset in datasets.items():
         _check_dataset(directory / "datasets" / f"{name}.yaml", dataset)
-    return Plan(runs, datasets)
+    return Plan(runs, datasets, code.Kept(Path(kept) / "code.json") if kept else code.digest)
 
 
 def _check_names(path: Path, run: Run) -> None:
@@ -190,13 +208,13 @@ def check_inside(plan: Plan, directory: str | Path = "config") -> None:
         readers.check_options(dataset.reader.name, dataset.reader.options, str(directory / f"datasets/{name}.yaml"))
 
 
-def check_once(plan: Plan, kept: str | Path = ".snakemake/geojax") -> None:
+def check_once(plan: Plan, kept: str | Path = KEPT) -> None:
     """`check_inside`, unless this very configuration and code passed it before: it imports JAX, which takes seconds."""
     content = {name: plain(section) for each in (plan.runs, plan.datasets) for name, section in each.items()}
     used = {f"tasks.{run.task}" for run in plan.runs.values()} | {"models", "data.readers"}
     used |= {f"models.{run.model.name}" for run in plan.runs.values()}
     used |= {f"data.readers.{dataset.reader.name}" for dataset in plan.datasets.values()}
-    mark = Path(kept) / _digest([content, code.digest("write_report", *sorted(used))])
+    mark = Path(kept) / _digest([content, plan.digest("write_report", *sorted(used))])
     if not mark.exists():
         check_inside(plan)
         mark.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from geojax import ending, log, workflow as house
 
 with log.plainly(WorkflowError):
-    PLAN = house.read("config", only=config.get("runs"))
+    PLAN = house.read("config", only=config.get("runs"), kept=house.KEPT)
     house.check_once(PLAN)
 
 

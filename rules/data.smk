@@ -14,8 +14,7 @@ rule fetch_raw:
 
 rule ingest_part:
     input:
-        raw=PLAN.raw_of_part,
-        shared=PLAN.shared_of_part,
+        unpack(house.together(raw=PLAN.raw_of_part, shared=PLAN.shared_of_part)),
     output:
         manifest="data/{dataset}/parts/{part}.manifest.json",
         zarr=directory("data/{dataset}/parts/{part}.zarr"),
@@ -25,20 +24,22 @@ rule ingest_part:
         "logs/{dataset}/ingest_part/{part}.tsv"
     params:
         part="{part}",
-        selection=PLAN.selection_of_part,
-        reader=PLAN.dataset_section("reader"),
-        quality=PLAN.dataset_section("quality"),
-        chunks=PLAN.dataset_section("chunks"),
-        names=PLAN.shared_names,
-        state=PLAN.state_of_raw,
-        code=PLAN.code("ingest_part"),
+        settings=house.together(
+            selection=PLAN.selection_of_part,
+            reader=PLAN.dataset_section("reader"),
+            quality=PLAN.dataset_section("quality"),
+            chunks=PLAN.dataset_section("chunks"),
+            names=PLAN.shared_names,
+            state=PLAN.state_of_raw,
+            code=PLAN.code("ingest_part"),
+        ),
     script:
         "../scripts/ingest_part.py"
 
 
 rule fit_scaling:
     input:
-        parts=PLAN.reference_parts,
+        parts="data/{dataset}/reference.json",
     output:
         manifest="data/{dataset}/scaling.manifest.json",
         zarr=directory("data/{dataset}/scaling.zarr"),
@@ -66,7 +67,26 @@ rule normalize_part:
     benchmark:
         "logs/{dataset}/normalize_part/{part}.tsv"
     params:
-        chunks=PLAN.dataset_section("chunks"),
-        code=PLAN.code("normalize_part"),
+        settings=house.together(
+            chunks=PLAN.dataset_section("chunks"),
+            code=PLAN.code("normalize_part"),
+        ),
     script:
         "../scripts/normalize_part.py"
+
+
+rule gather_parts:
+    input:
+        parts=PLAN.gathered,
+    output:
+        listed="data/{dataset}/{kind}.json",
+    log:
+        "logs/{dataset}/gather_parts/{kind}.log",
+    benchmark:
+        "logs/{dataset}/gather_parts/{kind}.tsv"
+    wildcard_constraints:
+        kind="parts|reference|normalized",
+    params:
+        code=PLAN.code("gather_parts"),
+    script:
+        "../scripts/gather_parts.py"

@@ -1,5 +1,6 @@
 """The digest of a stage changes when something that the stage reaches changes, and only then."""
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ STAGES = {
     "ingest_part": ("data.readers.netcdf",),
     "fit_scaling": (),
     "normalize_part": (),
+    "gather_parts": (),
     "index_examples": GAPS,
     "train_model": (*GAPS, "models.gap_filler"),
     "predict": (*GAPS, "models.gap_filler"),
@@ -64,7 +66,7 @@ def test_a_stage_of_preparation_depends_on_its_own_module_and_the_store_alone(pa
     writing, reading = ("encoding", "shards", "staging"), ("arrays", "backend", "blocks", "chunks", "layouts", "plans")
     keeping = {f"store/{name}.py" for name in ("__init__", "manifests", *writing, *reading)}
     assert modules("normalize_part") == {*keeping, "data/scaling.py"}
-    assert modules("fit_scaling") == {*keeping, "data/scaling.py", "data/moments.py"}
+    assert modules("fit_scaling") == {*keeping, "data/scaling.py", "data/moments.py", "data/gathered.py"}
     readers = {f"data/readers/{name}.py" for name in ("__init__", "netcdf", "fields/classic", "fields/grid")}
     asked = {"data/survey.py", "data/fills.py", "data/quality.py", "data/steadiness.py"}
     assert modules("ingest_part") >= {*keeping, *asked, *readers}
@@ -98,7 +100,7 @@ def test_a_module_touches_the_stages_that_use_it(package, module, stages):
 
 
 def test_what_every_task_is_made_from_touches_every_stage_of_its_runs_and_no_preparation(package):
-    preparation = {"ingest_part", "fit_scaling", "normalize_part"}
+    preparation = {"ingest_part", "fit_scaling", "normalize_part", "gather_parts"}
 
     assert touched_by(package / "task.py") == STAGES.keys() - preparation
     assert touched_by(package / "tasks" / "sst_gaps.py", "\nprint()\n") == STAGES.keys() - preparation
@@ -243,3 +245,40 @@ def test_an_unknown_stage_is_an_error():
 def test_every_stage_that_a_rule_runs_has_a_digest():
     for script in (ROOT / "scripts").glob("*.py"):
         assert len(code.digest(script.stem)) == 16
+
+
+def test_a_digest_is_remembered_for_the_very_library_that_it_was_taken_of(package, tmp_path, monkeypatch):
+    path, module, asked = tmp_path / "kept" / "code.json", package / "data" / "scaling.py", []
+    taken = code.digest
+    monkeypatch.setattr(code, "digest", lambda *key: asked.append(key) or taken(*key))
+    before = module.read_text()
+    taken.cache_clear()
+
+    found = [code.Kept(path)("fit_scaling"), code.Kept(path)("fit_scaling")]
+    module.write_text(before + "\nEDITED = True\n")
+    taken.cache_clear()
+    edited = [code.Kept(path)("fit_scaling"), code.Kept(path)("fit_scaling")]
+    module.write_text(before)
+    taken.cache_clear()
+
+    assert asked == [("fit_scaling",)] * 2
+    assert found == [code.Kept(path)("fit_scaling")] * 2
+    assert edited[0] == edited[1] != found[0]
+
+
+def test_what_is_edited_while_digests_are_taken_is_not_remembered(package, tmp_path):
+    kept = code.Kept(tmp_path / "code.json")
+    (package / "data" / "scaling.py").write_text("EDITED = True\n")
+
+    kept("normalize_part")
+
+    assert not (tmp_path / "code.json").exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"library": "another", "digests": {"fit_scaling": "0"}}'])
+def test_what_cannot_be_read_or_is_of_another_library_is_taken_anew(tmp_path, content):
+    path = tmp_path / "code.json"
+    path.write_text(content)
+
+    assert code.Kept(path)("fit_scaling") == code.digest("fit_scaling")
+    assert json.loads(path.read_text())["digests"] == {"fit_scaling": code.digest("fit_scaling")}

@@ -42,11 +42,11 @@ def write_year(path: Path, year: int) -> None:
 
 def jobs(folder: Path) -> dict[str, Callable[[Path], None]]:
     """What each stage does to the store that it is handed; folder holds what it reads."""
-    raw, part, scaling = (str(folder / name) for name in ("1991.nc", "1991.zarr", "scaling.zarr"))
+    raw, part, scaling, listed = (str(folder / n) for n in ("1991.nc", "1991.zarr", "scaling.zarr", "reference.json"))
     return {
         "ingest_part": lambda path: stages.ingest_part(raw, str(path), "1991", {}, READER, QUALITY),
         "normalize_part": lambda path: stages.normalize_part(part, scaling, str(path)),
-        "fit_scaling": lambda path: stages.fit_scaling([part], str(path), SCALING, str(path.parent / "kept"), "1"),
+        "fit_scaling": lambda path: stages.fit_scaling(listed, str(path), SCALING, str(path.parent / "kept"), "1"),
     }
 
 
@@ -129,6 +129,7 @@ def prepared(tmp_path_factory) -> Path:
     write_year(folder / "1991.nc", 1991)
     made = jobs(folder)
     made["ingest_part"](folder / "1991.zarr")
+    stages.gather_parts([str(folder / "1991.manifest.json")], str(folder / "reference.json"))
     made["fit_scaling"](folder / "scaling.zarr")
     return folder
 

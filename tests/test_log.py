@@ -121,6 +121,14 @@ def test_a_stage_gets_what_it_takes_and_nothing_that_only_snakemake_looks_at():
     }  # fmt: skip
 
 
+def test_settings_that_a_rule_asks_for_together_are_taken_by_name():
+    def stage(part: str, reader: dict) -> None: ...
+
+    given = job(params=Named(part="1991", settings={"reader": {"name": "netcdf"}, "code": "0123"}))
+
+    assert log.arguments(given, stage) == {"part": "1991", "reader": {"name": "netcdf"}}
+
+
 def test_strings_of_snakemake_become_plain_strings_and_lists_stay():
     def stage(part: str, parts: list) -> None: ...
 

@@ -1,5 +1,6 @@
 """What the rules ask of the configuration: names checked, files named, digests that follow what is used."""
 
+import inspect
 import json
 import subprocess
 import sys
@@ -173,7 +174,7 @@ def test_what_was_checked_is_checked_again_when_that_which_knows_the_settings_ch
 
     (package / module).write_text((package / module).read_text() + "\nEDITED = True\n")
     code.digest.cache_clear()  # rules ask in processes of their own
-    workflow.check_once(plan, tmp_path / "kept")
+    workflow.check_once(workflow.read(configure()), tmp_path / "kept")
 
     assert len(checked) == 2
 
@@ -209,9 +210,14 @@ def test_a_run_depends_on_every_part_and_the_scaling_on_the_reference_only(confi
     def manifests(kind, last):
         return [f"data/fields/{kind}/{year}.manifest.json" for year in range(1991, last + 1)]
 
-    assert plan.parts_of_run(Wildcards(run="gaps")) == manifests("parts", 2000)
-    assert plan.normalized_of_run(Wildcards(run="gaps")) == manifests("normalized", 2000)
-    assert plan.reference_parts(Wildcards(dataset="fields")) == manifests("parts", 1996)
+    def gathered(kind):
+        return plan.gathered(Wildcards(dataset="fields", kind=kind))
+
+    assert plan.parts_of_run(Wildcards(run="gaps")) == "data/fields/parts.json"
+    assert plan.normalized_of_run(Wildcards(run="gaps")) == "data/fields/normalized.json"
+    assert gathered("parts") == manifests("parts", 2000)
+    assert gathered("normalized") == manifests("normalized", 2000)
+    assert gathered("reference") == manifests("parts", 1996)
     assert plan.reference_of_run(Wildcards(run="gaps")) == [str(year) for year in range(1991, 1997)]
     assert plan.scaling_of_run(Wildcards(run="gaps")) == "data/fields/scaling.manifest.json"
 
@@ -249,4 +255,23 @@ def test_the_code_of_a_job_is_that_of_its_own_task_model_and_reader(configure):
     assert plan.code("train_model")(run) == code.digest("train_model", "tasks.sst_gaps", "models.gap_filler")
     assert plan.code("ingest_part")(part) == code.digest("ingest_part", "data.readers.netcdf")
     assert plan.code("fit_scaling")(part) == code.digest("fit_scaling")
+    assert plan.code("gather_parts")(part) == code.digest("gather_parts")
     assert plan.code_of_report() == code.digest("write_report", "tasks.sst_gaps")
+
+
+def test_a_plan_that_remembers_digests_tells_the_same(configure, tmp_path):
+    part = Wildcards(dataset="fields", part="1991")
+
+    for _ in range(2):
+        plan = workflow.read(configure(), kept=tmp_path / "kept")
+        assert plan.code("ingest_part")(part) == code.digest("ingest_part", "data.readers.netcdf")
+
+
+def test_what_is_asked_together_is_what_each_tells(configure, dataset):
+    plan = workflow.read(configure())
+    ask = workflow.together(scaling=plan.dataset_section("scaling"), raw=plan.raw_of_part)
+
+    found = ask(Wildcards(dataset="fields", part="1995"))
+
+    assert found == {"scaling": dataset["scaling"], "raw": ["data/fields/raw/whole.manifest.json"]}
+    assert list(inspect.signature(ask).parameters) == ["wildcards"]  # Snakemake hands over what this names

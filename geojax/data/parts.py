@@ -37,12 +37,13 @@ def lots(dataset: Dataset) -> list[str]:
     return list(dict.fromkeys(raw.lot(dataset, part) for part in names(dataset)))
 
 
-def reference(dataset: Dataset) -> list[str]:
+def reference(dataset: Dataset, of: list[str] | None = None) -> list[str]:
     """The parts that the scaling is fitted on.
 
+    of : names of all parts, where they are known already
     raises UserError : the config names a part that the dataset does not have
     """
-    names_ = names(dataset)
+    names_ = of or names(dataset)
     known = set(names_)
     items = [[item] if item in known else _range(item, names_) for item in dataset.scaling.reference]
     wanted = list(dict.fromkeys(part for item in items for part in item))  # each weighs once

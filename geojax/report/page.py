@@ -88,7 +88,7 @@ def section(name: str, run: dict[str, Any], dataset: dict[str, Any], dataset_nam
     names = partition_of.names(configured)
     manifests = [str(data / "normalized" / f"{part}.manifest.json") for part in names]
     scaling, own_index = str(data / "scaling.manifest.json"), str(results / "index.manifest.json")
-    problem = Problem.open(manifests, scaling, own_index, run["task"], run["examples"])
+    problem = Problem.open(str(data / "normalized.json"), scaling, own_index, run["task"], run["examples"])
     scores, table = store.read_json(results / "scores.json"), pd.read_parquet(results / "scores.parquet")
     task, index, history = problem.task, problem.index, pd.read_parquet(results / "history.parquet")
     methods = figures.method_order(table, task.headline)

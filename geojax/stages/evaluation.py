@@ -8,11 +8,10 @@ from geojax.errors import UserError
 from geojax.log import logger
 
 Section = dict[str, Any]
-Paths = Iterable[str]
 
 
 def predict(
-    parts: Paths, scaling: str, index: str, weights: str, zarr: str,
+    parts: str, scaling: str, index: str, weights: str, zarr: str,
     task: str, examples: Section, model: Section, batch_size: int, finished: str, resident: int | None = None,
     device: str = "auto",
 ) -> None:  # fmt: skip
@@ -41,7 +40,7 @@ def predict(
 
 
 def fit_baselines(
-    parts: Paths, scaling: str, index: str, zarr: str, task: str, examples: Section, resident: int | None = None
+    parts: str, scaling: str, index: str, zarr: str, task: str, examples: Section, resident: int | None = None
 ) -> None:
     """Fit and tune the classical methods on the same examples, and predict the test examples."""
     import time
@@ -68,7 +67,7 @@ def fit_baselines(
 
 
 def evaluate_run(
-    parts: Paths, scaling: str, index: str, predictions: str, baselines: str, scores: str, table: str,
+    parts: str, scaling: str, index: str, predictions: str, baselines: str, scores: str, table: str,
     task: str, examples: Section, evaluation: Section, run: str, resident: int | None = None,
 ) -> None:  # fmt: skip
     """Score the model against each baseline, with intervals from resampling whole groups."""

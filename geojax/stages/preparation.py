@@ -73,12 +73,12 @@ def _raw_files(raw: list[Path]) -> tuple[dict[str, Path], dict[str, str] | None]
     return {path.name if alone else str(path): path for path in raw}, None
 
 
-def fit_scaling(parts: Paths, zarr: str, scaling: Section, kept: str, code: str) -> None:
+def fit_scaling(parts: str, zarr: str, scaling: Section, kept: str, code: str) -> None:
     """Fit centre and spread on the reference parts, from moments that are measured once for each part."""
-    from geojax.data import moments
+    from geojax.data import gathered, moments
     from geojax.data import scaling as fitting
 
-    found = moments.of_parts(parts, scaling, kept, code)
+    found = moments.of_parts(gathered.read(parts), scaling, kept, code)
     store.write(fitting.fit(fitting.merge(found), scaling), zarr, parts=len(found))
     logger.info("scaling fitted on %d reference parts", len(found))
 
@@ -94,20 +94,26 @@ def normalize_part(part: str, scaling: str, zarr: str, chunks: Mapping[str, int]
     store.write(normalized, zarr, chunks, drift=fitting.drift(normalized, fitted))
 
 
-def index_examples(
-    parts: Paths, index: str, task: str, examples: Section, split: Section, reference: list[str]
-) -> None:
+def gather_parts(parts: Paths, listed: str) -> None:
+    """List many parts in one file, with the digests of their manifests."""
+    from geojax.data import gathered
+
+    gathered.write(parts, listed)
+
+
+def index_examples(parts: str, index: str, task: str, examples: Section, split: Section, reference: list[str]) -> None:
     """List every example with its part, group, time and split; fail if anything leaks from split to split."""
     import pandas as pd
 
     from geojax import task as tasks
-    from geojax.data import audit, splits
+    from geojax.data import audit, gathered, splits
     from geojax.data.parts import stem
 
     chosen = tasks.load(task)
     settings = tasks.settings_of(chosen, examples)
-    pieces, raw, aside = [], {}, set[str | Path](parts)
-    for path, told in store.usable(parts):
+    every = gathered.read(parts)
+    pieces, raw, aside = [], {}, set[str | Path](every)
+    for path, told in store.usable(every):
         with store.read(path) as part:
             pieces.append(chosen.index(part, settings).assign(part=part.attrs["part"]))
             raw[part.attrs["part"]] = {name: told["raw"][name] for name in told.get("own", [])}

@@ -1,17 +1,16 @@
 """From examples to a model."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from geojax import store
 from geojax.log import logger
 
 Section = dict[str, Any]
-Paths = Iterable[str]
 
 
 def train_model(
-    parts: Paths, scaling: str, index: str, zarr: str, history: str,
+    parts: str, scaling: str, index: str, zarr: str, history: str,
     task: str, examples: Section, model: Section, training: Section, checkpoints: str, finished: str, code: str,
 ) -> None:  # fmt: skip
     """Train the model and keep the weights of the best epoch of each member."""
@@ -77,11 +76,8 @@ def _fed(problem: Any, settings: Any) -> Fed:
         rows, train, judged = problem.rotated()
         held = order.folds(rows["group"].to_numpy(str), settings.folds, settings.seed)
         return Fed(train, train, judged, held, lambda _, taken: _named(rows.iloc[taken]))
-    validation, rows, resident = (
-        problem.sample("validation", settings.resident),
-        problem.rows("train"),
-        settings.resident,
-    )
+    rows, resident = problem.rows("train"), settings.resident
+    validation = problem.sample("validation", resident)
     if problem.fits("train", resident):
         whole = problem.examples("train")
         return Fed(whole, whole, validation, None, lambda _, taken: _named(rows.iloc[taken]))
@@ -99,16 +95,19 @@ def _named(rows: Any) -> str:
     return f"examples {', '.join(told)}" + (f" and {len(rows) - 8} more" if len(rows) > 8 else "")
 
 
-def _training_content(problem: Any, parts: Paths, scaling: str) -> list[str]:
+def _training_content(problem: Any, parts: str, scaling: str) -> list[str]:
     """Digests of all that training and validation examples are made of; parts of the test alone change nothing.
 
     Of content, not of paths: a checkpoint belongs to what it was trained on.
     """
     import hashlib
 
+    from geojax.data import gathered
     from geojax.data.parts import stem
 
     rows = problem.index[problem.index["split"] != "test"].drop(columns="example").reset_index(drop=True)
     read = set(rows["part"])
-    digests = [store.read_json(path)["digest"] for path in (*(p for p in parts if stem(p) in read), scaling)]
+    digests = [
+        store.read_json(path)["digest"] for path in (*(p for p in gathered.read(parts) if stem(p) in read), scaling)
+    ]
     return [*digests, hashlib.sha256(rows.to_csv().encode()).hexdigest()]

@@ -72,7 +72,7 @@ def first(archive: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_whole_dag_runs_and_ends_with_scores_and_a_report(archive, first):
     assert first.returncode == 0, first.stderr
-    assert jobs(first) == {"ingest_part": 10, "normalize_part": 10, "all": 1} | dict.fromkeys(
+    assert jobs(first) == {"ingest_part": 10, "normalize_part": 10, "gather_parts": 3, "all": 1} | dict.fromkeys(
         ("fit_scaling", "index_examples", "train_model", "predict", "fit_baselines", "evaluate_run", "write_report"), 1
     )
     assert "optimal interpolation" in first.stdout
@@ -102,7 +102,7 @@ def test_a_further_year_is_ingested_and_normalized_alone_and_training_and_what_f
     done = snakemake(archive)
 
     assert done.returncode == 0, done.stderr
-    assert jobs(done) == dict.fromkeys(
+    assert jobs(done) == {"gather_parts": 2} | dict.fromkeys(
         ("ingest_part", "normalize_part", "index_examples", "train_model", "predict", "fit_baselines",
          "evaluate_run", "write_report", "all"), 1,
     )  # fmt: skip

@@ -34,7 +34,7 @@ def test_a_month_told_again_in_a_test_year_ends_the_workflow_at_the_index_until_
     stopped = snakemake(tmp_path, "results/tiny/index.manifest.json")
 
     assert stopped.returncode != 0
-    assert jobs(stopped) == {"ingest_part": 4}
+    assert jobs(stopped) == {"ingest_part": 4, "gather_parts": 1}
     assert re.search(
         r"the split leaks:\n  nearly the same content, correlation [01]\.\d{4}: "
         r"part 1992 position 0 at 1992-01-16 in train and part 1994 position 0 at 1994-01-16 in test "
@@ -49,7 +49,7 @@ def test_a_month_told_again_in_a_test_year_ends_the_workflow_at_the_index_until_
     mended = snakemake(tmp_path, "results/tiny/index.manifest.json")
 
     assert mended.returncode == 0, mended.stderr
-    assert jobs(mended) == {"ingest_part": 1, "index_examples": 1}
+    assert jobs(mended) == {"ingest_part": 1, "gather_parts": 1, "index_examples": 1}
     told = store.read_json(tmp_path / "results/tiny/index.manifest.json")["audit"]
     assert told["not_looked_for"] == []
     assert "no raw file stands in two splits, by its digest (4 files)" in told["passed"]

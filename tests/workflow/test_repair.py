@@ -63,7 +63,9 @@ def test_repair_rebuilds_what_is_damaged_and_the_next_run_has_nothing_to_do(buil
     assert verified.returncode == 1
     assert f"{chunk.relative_to(built)}: content differs" in verified.stdout
     assert repaired.returncode == 0, repaired.stderr
-    assert jobs(repaired) == {"ingest_part": 2, "fit_scaling": 1, "normalize_part": 1, "index_examples": 1}
+    assert jobs(repaired) == {
+        "ingest_part": 2, "gather_parts": 2, "fit_scaling": 1, "normalize_part": 1, "index_examples": 1
+    }  # fmt: skip
     assert repaired.stdout.endswith("5 manifests compared, 0 differences\n")
     assert jobs(again) == {}
     assert "Nothing to be done" in again.stdout + again.stderr
