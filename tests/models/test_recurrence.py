@@ -16,6 +16,7 @@ from geojax.models.recurrence import within
 
 SERIES = [LSTM, GRU]
 recur = nnx.jit(recurrence.recur, static_argnames=("reverse", "sequence"))
+call = nnx.jit(lambda net, x, **others: net(x, **others))
 
 
 @pytest.fixture(params=["lstm", "gru"])
@@ -36,7 +37,6 @@ def test_padded_steps_change_neither_state_nor_gradient_even_if_they_hold_nan(ce
     def end(cell, x, mask):
         return jnp.sum(recur(cell, x, mask=mask, sequence=False)[1][0] ** 2)
 
-    _same(recur(cell, padded, mask=mask)[1], recur(cell, short)[1])
     _same(recur(cell, padded, mask=mask, reverse=True)[1], recur(cell, short, reverse=True)[1])
     _same(_gradient(end)(cell, padded, mask), _gradient(end)(cell, short, None))
 
@@ -101,7 +101,7 @@ def test_what_is_computed_anew_has_the_gradient_of_plain_steps(cell, x):
 
 @pytest.mark.parametrize(("kind", "kept"), [("lstm", 4 + 2), ("gru", 4 + 1)])
 def test_the_backward_pass_keeps_state_and_sums_and_no_activation(kind, kept, rng):
-    time, batch, hidden = 50, 20, 16
+    time, batch, hidden = 50, 20, 5
     cell = {"lstm": LSTMCell(3, 0, hidden, 3.0, nnx.Rngs(0)), "gru": GRUCell(3, 0, hidden, nnx.Rngs(0))}[kind]
     graph, params = nnx.split(cell)
     x = jnp.asarray(rng.normal(size=(batch, time, 3)), "float32")
@@ -116,17 +116,17 @@ def test_the_backward_pass_keeps_state_and_sums_and_no_activation(kind, kept, rn
 def test_of_a_bidirectional_layer_one_half_is_causal_and_the_other_is_not(kind, rng):
     net = kind(3, 2, hidden=5, bidirectional=True, sequence=True, rngs=nnx.Rngs(0))
     x = jnp.asarray(rng.normal(size=(2, 8, 3)), "float32")
-    both = net.layers(x, None, sequence=True)[0]
-    later = net.layers(x.at[:, 4:].add(1.0), None, sequence=True)[0]
+    run = nnx.jit(lambda net, x: net.layers(x, None, sequence=True)[0])
+    both, later = run(net, x), run(net, x.at[:, 4:].add(1.0))
 
     np.testing.assert_array_equal(both[:, :4, :5], later[:, :4, :5])
     assert (both[:, :4, 5:] != later[:, :4, 5:]).any()
 
 
 @pytest.mark.parametrize("kind", SERIES)
-@pytest.mark.parametrize(("sequence", "bidirectional"), [(True, True), (False, False)])
-def test_shapes_and_a_gradient_for_every_parameter(kind, sequence, bidirectional, rng):
-    net = kind(3, 2, 4, hidden=5, layers=2, bidirectional=bidirectional, sequence=sequence, rngs=nnx.Rngs(0))
+@pytest.mark.parametrize(("sequence", "layers", "bidirectional"), [(True, 1, True), (False, 2, False)])
+def test_shapes_and_a_gradient_for_every_parameter(kind, sequence, layers, bidirectional, rng):
+    net = kind(3, 2, 4, hidden=5, layers=layers, bidirectional=bidirectional, sequence=sequence, rngs=nnx.Rngs(0))
     x = jnp.asarray(rng.normal(size=(6, 8, 3)), "float32")
     static = jnp.asarray(rng.normal(size=(6, 4)), "float32")
 
@@ -146,18 +146,17 @@ def test_static_features_are_as_if_they_stood_in_every_step(kind, rng):
     wide.head = net.head
     joined = np.concatenate([x, np.repeat(static[:, None], 8, 1)], -1)
 
-    np.testing.assert_allclose(net(x, static=static), wide(joined), atol=1e-5)
+    np.testing.assert_allclose(call(net, x, static=static), call(wide, joined), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", SERIES)
 def test_a_pass_in_bfloat16_is_near_that_in_float32(kind, rng):
-    net = kind(3, 2, hidden=16, rngs=nnx.Rngs(0))
-    x = jnp.asarray(rng.normal(size=(6, 200, 3)), "float32")
+    net = kind(3, 2, hidden=5, rngs=nnx.Rngs(0))
+    x = jnp.asarray(rng.normal(size=(20, 60, 3)), "float32")
     graph, params = nnx.split(net)
     run = jax.jit(lambda params, x: nnx.merge(graph, params)(x))
-    whole, half = (
-        run(*jax.tree.map(lambda leaf: leaf.astype(dtype), (params, x))) for dtype in ("float32", "bfloat16")
-    )
+    whole = run(params, x)
+    half = run(*jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), (params, x)))
 
     assert half.dtype == jnp.bfloat16
     assert jnp.linalg.norm(half.astype("float32") - whole) < 0.1 * jnp.linalg.norm(whole)
@@ -165,7 +164,7 @@ def test_a_pass_in_bfloat16_is_near_that_in_float32(kind, rng):
 
 @pytest.mark.parametrize("kind", SERIES)
 def test_dropout_acts_only_with_a_key_and_not_on_the_state(kind, rng):
-    net = kind(3, 2, hidden=32, layers=2, dropout=0.5, rngs=nnx.Rngs(0))
+    net = kind(3, 2, hidden=5, layers=2, dropout=0.5, rngs=nnx.Rngs(0))
     x = jnp.asarray(rng.normal(size=(6, 8, 3)), "float32")
     run = nnx.jit(lambda net, key: net.layers(x, key, sequence=False))
     (dropped, states), (other, _), (kept, plain) = (
