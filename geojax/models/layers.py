@@ -3,11 +3,14 @@
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import lax
+
+from geojax.errors import UserError
 
 
 class Convolution(nnx.Module):
@@ -73,3 +76,84 @@ def coarsen(x: jax.Array) -> jax.Array:
 def refine(x: jax.Array) -> jax.Array:
     """Each cell repeated 2 × 2: the shape that `coarsen` came from."""
     return x.repeat(2, axis=1).repeat(2, axis=2)
+
+
+class TransposedConvolution(nnx.Module):
+    """Transposed convolution of (example, *place, inputs) to (example, *place × stride, outputs), in 1-D or 2-D.
+
+    Each place is spread over a window of outputs, and what overlaps is added; numbers and border are those of
+    `lax.conv_transpose` with padding SAME. One matrix product and a sum of shifted blocks, on every platform: a
+    real convolution inside a compiled loop is slow on a CPU.
+
+    raises UserError : the window is smaller than the stride, which would leave outputs that nothing reaches
+    """
+
+    def __init__(self, inputs: int, outputs: int, window: Sequence[int], stride: int, *, rngs: nnx.Rngs) -> None:
+        if min(window) < stride:
+            raise UserError(
+                f"model: a transposed convolution needs a window of at least its stride, {stride}, "
+                f"but has {tuple(window)}. Widen the window."
+            )
+        self.window, self.stride, self.outputs = tuple(window), stride, outputs
+        reached = inputs * math.prod(window) / stride ** len(self.window)  # how many numbers an output is the sum of
+        start = nnx.initializers.normal(math.sqrt(2 / reached))
+        self.kernel = nnx.Param(start(rngs.params(), (inputs, math.prod(window) * outputs)))
+        self.bias = nnx.Param(jnp.zeros(outputs))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        size, stride = x.shape[1:-1], self.stride
+        blocks = [-(-width // stride) for width in self.window]
+        spread = (x @ self.kernel[...]).reshape(*x.shape[:-1], *self.window, self.outputs)
+        short = [(0, b * stride - width) for b, width in zip(blocks, self.window, strict=True)]
+        spread = jnp.pad(spread, ((0, 0), *[(0, 0)] * len(size), *short, (0, 0)))
+        # (example, *place, block, step within the block, …, outputs), block and step for each dimension of place
+        spread = spread.reshape(*x.shape[:-1], *itertools.chain(*((b, stride) for b in blocks)), self.outputs)
+        total: Any = 0
+        for block in itertools.product(*map(range, blocks)):
+            here = itertools.chain(*((b, slice(None)) for b in block))
+            shift = [(b, count - 1 - b) for b, count in zip(block, blocks, strict=True)]
+            piece = spread[(slice(None), *[slice(None)] * len(size), *here)]
+            total = total + jnp.pad(piece, ((0, 0), *shift, *[(0, 0)] * (len(size) + 1)))
+        return self._crop(self._interleave(total), size) + self.bias[...]
+
+    def _interleave(self, x: jax.Array) -> jax.Array:
+        """(example, *block, *step, outputs) to (example, *(block × step), outputs)."""
+        count = len(self.window)
+        order = [0, *itertools.chain(*((1 + i, 1 + count + i) for i in range(count))), 2 * count + 1]
+        return x.transpose(order).reshape(len(x), *(n * self.stride for n in x.shape[1 : 1 + count]), self.outputs)
+
+    def _crop(self, x: jax.Array, size: Sequence[int]) -> jax.Array:
+        starts = [(width - self.stride) // 2 for width in self.window]
+        along = [slice(start, start + n * self.stride) for start, n in zip(starts, size, strict=True)]
+        return x[(slice(None), *along)]
+
+
+class SpectralNorm(nnx.Module):
+    """A layer with a matrix `kernel`, divided by the kernel's largest singular value; the bias is left as it is.
+
+    The singular vector is followed by one power iteration for each call with a key, and stands still without.
+    No gradient flows through it.
+    source : Miyato et al. (2018), arXiv:1802.05957
+    """
+
+    def __init__(self, layer: Any, *, rngs: nnx.Rngs) -> None:
+        self.layer = layer
+        direction = jax.random.normal(rngs.params(), (self.layer.kernel.shape[-1],))
+        for _ in range(20):
+            direction = self._iterate(direction)
+        self.direction = nnx.BatchStat(direction)
+
+    def __call__(self, x: jax.Array, key: jax.Array | None = None) -> jax.Array:
+        if key is not None:
+            self.direction[...] = lax.stop_gradient(self._iterate(self.direction[...]))
+        return self.layer(x / self.singular_value().astype(x.dtype))
+
+    def singular_value(self) -> jax.Array:
+        """The largest singular value of the kernel as it is known, a scalar in float32."""
+        kernel = self.layer.kernel[...].astype(jnp.float32)
+        return jnp.linalg.norm(kernel @ self.direction[...].astype(jnp.float32))
+
+    def _iterate(self, direction: jax.Array) -> jax.Array:
+        kernel = self.layer.kernel[...].astype(jnp.float32)
+        moved = kernel.T @ (kernel @ direction.astype(jnp.float32))
+        return (moved / jnp.linalg.norm(moved)).astype(direction.dtype)
