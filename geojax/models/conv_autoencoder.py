@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from geojax.models.layers import Convolution, TransposedConvolution
+from geojax.models.layers import StridedConvolution, TransposedConvolution
 
-WINDOW, STRIDE = 4, 2
+STRIDE = 2
 
 
 def group_norm(channels: int, rngs: nnx.Rngs) -> nnx.GroupNorm:
@@ -35,8 +35,8 @@ class Encoder(nnx.Module):
         self, shape: Sequence[int], inputs: int, outputs: int, *, width: int, depth: int, rngs: nnx.Rngs
     ) -> None:
         self.shape, self.depth = tuple(shape), depth
-        widths, window = widths_of(inputs, width, depth), [WINDOW] * len(self.shape)
-        self.convolutions = nnx.List([Convolution(a, b, window, STRIDE, rngs=rngs) for a, b in pairwise(widths)])
+        widths, places = widths_of(inputs, width, depth), len(self.shape)
+        self.convolutions = nnx.List([StridedConvolution(a, b, places, STRIDE, rngs=rngs) for a, b in pairwise(widths)])
         self.norms = nnx.List([group_norm(b, rngs) for b in widths[1:]])
         self.leave = nnx.Linear(math.prod(coarsest(shape, depth)) * widths[-1], outputs, rngs=rngs)
 
@@ -55,11 +55,11 @@ class Decoder(nnx.Module):
         self, shape: Sequence[int], inputs: int, outputs: int, *, width: int, depth: int, rngs: nnx.Rngs
     ) -> None:
         self.shape, self.depth = tuple(shape), depth
-        widths, window = widths_of(outputs, width, depth)[::-1], [WINDOW] * len(self.shape)
+        widths, places = widths_of(outputs, width, depth)[::-1], len(self.shape)
         self.enter = nnx.Linear(inputs, math.prod(coarsest(shape, depth)) * widths[0], rngs=rngs)
         self.norms = nnx.List([group_norm(a, rngs) for a in widths[:-1]])
         self.convolutions = nnx.List(
-            [TransposedConvolution(a, b, window, STRIDE, rngs=rngs) for a, b in pairwise(widths)]
+            [TransposedConvolution(a, b, places, STRIDE, rngs=rngs) for a, b in pairwise(widths)]
         )
 
     def __call__(self, code: jax.Array) -> jax.Array:

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from geojax.errors import UserError
-from geojax.models.conv_autoencoder import STRIDE, WINDOW, group_norm, widths_of
-from geojax.models.layers import Convolution, SpectralNorm, TransposedConvolution
+from geojax.models.conv_autoencoder import STRIDE, group_norm, widths_of
+from geojax.models.layers import SpectralNorm, StridedConvolution, TransposedConvolution
 
 COARSEST = 4  # cells along a side where the generator begins and the critic ends
 
@@ -62,9 +62,7 @@ class Generator(nnx.Module):
         self.condition = Condition(classes, values, latent, rngs=rngs)
         self.enter = nnx.Linear(latent * (2 if classes or values else 1), COARSEST**2 * widths[0], rngs=rngs)
         self.norms = nnx.List([group_norm(a, rngs) for a in widths[:-1]])
-        self.convolutions = nnx.List(
-            [TransposedConvolution(a, b, (WINDOW, WINDOW), STRIDE, rngs=rngs) for a, b in pairwise(widths)]
-        )
+        self.convolutions = nnx.List([TransposedConvolution(a, b, 2, STRIDE, rngs=rngs) for a, b in pairwise(widths)])
 
     def __call__(
         self,
@@ -92,14 +90,14 @@ class Critic(nnx.Module):
     def __init__(
         self, channels: int, classes: int, values: int, *, depth: int, width: int, spectral: bool, rngs: nnx.Rngs
     ) -> None:
-        widths, window = widths_of(channels, width, depth), (WINDOW, WINDOW)
+        widths = widths_of(channels, width, depth)
 
         def limited(layer: Any) -> Any:
             return SpectralNorm(layer, rngs=rngs) if spectral else layer
 
         self.spectral = spectral
         self.convolutions = nnx.List(
-            [limited(Convolution(a, b, window, STRIDE, rngs=rngs)) for a, b in pairwise(widths)]
+            [limited(StridedConvolution(a, b, 2, STRIDE, rngs=rngs)) for a, b in pairwise(widths)]
         )
         self.norms = nnx.List([] if spectral else [group_norm(b, rngs) for b in widths[2:]])
         self.leave = limited(nnx.Linear(COARSEST**2 * widths[-1], 1, rngs=rngs))

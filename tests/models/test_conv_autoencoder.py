@@ -7,62 +7,81 @@ import optax
 import pytest
 from flax import nnx
 
-from geojax.errors import UserError
 from geojax.models.conv_autoencoder import ConvAutoencoder
-from geojax.models.layers import TransposedConvolution
-
-PLACES = {1: "W", 2: "HW"}
+from geojax.models.layers import StridedConvolution, TransposedConvolution
 
 
-@pytest.mark.parametrize(
-    ("shape", "window", "stride"),
-    [
-        ((5,), (4,), 2),
-        ((7,), (5,), 2),
-        ((6,), (3,), 2),
-        ((4,), (2,), 2),
-        ((5,), (7,), 3),
-        ((4, 6), (4, 4), 2),
-        ((3, 4), (5, 3), 3),
-        ((5, 5), (3, 3), 1),
-    ],
-)
-def test_a_transposed_convolution_gives_the_numbers_and_gradients_of_jax(shape, window, stride, rng):
-    layer = TransposedConvolution(3, 5, window, stride, rngs=nnx.Rngs(0))
-    layer.bias[...] = jnp.asarray(rng.normal(size=5), "float32")
-    x = jnp.asarray(rng.normal(size=(2, *shape, 3)), "float32")
-    places, axes = PLACES[len(window)], tuple(range(1, 1 + len(window)))
-
+def values_and_slopes(f, layer, x):
+    """Outputs of f(layer, x), and gradients of a sum over them for parameters and x."""
     graph, state = nnx.split(layer)
 
-    def with_jax(state, x):
-        kernel = jnp.moveaxis(jnp.flip(state["kernel"][...].reshape(3, *window, 5), axes), 0, -2)
+    def summed(state, x):
+        out = f(nnx.merge(graph, state), x)
+        return jnp.sum(jnp.sin(out)), out
+
+    return jax.tree.leaves(jax.jit(jax.grad(summed, (0, 1), has_aux=True))(state, x))
+
+
+STRIDED = pytest.mark.parametrize(
+    ("shape", "stride"), [((8,), 2), ((11,), 2), ((13,), 3), ((6, 8), 2), ((7, 5), 2), ((9, 4), 3)], ids=str
+)
+
+
+@STRIDED
+def test_a_strided_convolution_gives_the_numbers_and_gradients_of_jax(shape, stride, rng):
+    layer = StridedConvolution(3, 5, len(shape), stride, rngs=nnx.Rngs(0))
+    layer.bias[...] = jnp.asarray(rng.normal(size=5), "float32")
+    x = jnp.asarray(rng.normal(size=(2, *shape, 3)), "float32")
+    places = "HW"[: len(shape)]
+
+    def with_jax(layer, x):
+        kernel = layer.kernel[...].reshape(*layer.window, 3, 5)
         numbers = (f"N{places}C", f"{places}IO", f"N{places}C")
-        strides = (stride,) * len(window)
-        return jax.lax.conv_transpose(x, kernel, strides, "SAME", dimension_numbers=numbers) + state["bias"][...]
+        strides = [stride] * len(shape)
+        return jax.lax.conv_general_dilated(x, kernel, strides, "SAME", dimension_numbers=numbers) + layer.bias[...]
 
-    def values_and_slopes(f):
-        def summed(state, x):
-            out = f(state, x)
-            return jnp.sum(jnp.sin(out)), out
-
-        return jax.tree.leaves(jax.jit(jax.grad(summed, (0, 1), has_aux=True))(state, x))
-
-    ours, theirs = values_and_slopes(lambda state, x: nnx.merge(graph, state)(x)), values_and_slopes(with_jax)
-    assert layer(x).shape == (2, *(stride * n for n in shape), 5)
-    for one, other in zip(ours, theirs, strict=True):
+    assert layer(x).shape == (2, *(-(-n // stride) for n in shape), 5)
+    for one, other in zip(
+        values_and_slopes(lambda layer, x: layer(x), layer, x), values_and_slopes(with_jax, layer, x), strict=True
+    ):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
-def test_a_window_that_leaves_gaps_is_refused():
-    with pytest.raises(UserError, match=r"at least its stride, 4, but has \(3,\)"):
-        TransposedConvolution(1, 1, (3,), 4, rngs=nnx.Rngs(0))
+@STRIDED
+def test_a_transposed_convolution_gives_the_numbers_and_gradients_of_jax(shape, stride, rng):
+    layer = TransposedConvolution(3, 5, len(shape), stride, rngs=nnx.Rngs(0))
+    layer.bias[...] = jnp.asarray(rng.normal(size=5), "float32")
+    x = jnp.asarray(rng.normal(size=(2, *shape, 3)), "float32")
+
+    def with_jax(layer, x):
+        return layer.convolve(x) + layer.bias[...]
+
+    assert layer(x).shape == (2, *(stride * n for n in shape), 5)
+    for one, other in zip(
+        values_and_slopes(lambda layer, x: layer(x), layer, x), values_and_slopes(with_jax, layer, x), strict=True
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-4)
 
 
-def test_no_convolution_stands_in_a_compiled_step_on_a_cpu():
-    layer = TransposedConvolution(8, 4, (4, 4), 2, rngs=nnx.Rngs(0))
+def test_what_one_convolution_gathers_its_transpose_spreads(rng):
+    """<C x, y> = <x, Cᵀ y>, so a decoder's layer looks back through the same window as the encoder's."""
+    there = StridedConvolution(3, 5, 2, rngs=nnx.Rngs(0))
+    back = TransposedConvolution(5, 3, 2, rngs=nnx.Rngs(1))
+    back.kernel[...] = there.kernel[...]
+    x, y = rng.normal(size=(2, 8, 6, 3)), rng.normal(size=(2, 4, 3, 5))
 
-    assert "conv_general" not in str(jax.make_jaxpr(lambda x: layer(x))(jnp.ones((1, 4, 4, 8))))
+    assert float(jnp.vdot(there(jnp.asarray(x)), y)) == pytest.approx(
+        float(jnp.vdot(x, back(jnp.asarray(y)))), rel=1e-4
+    )
+
+
+@pytest.mark.parametrize("kind", [StridedConvolution, TransposedConvolution])
+def test_a_real_convolution_stands_in_a_step_anywhere_but_on_a_cpu(kind):
+    layer = kind(8, 4, 2, rngs=nnx.Rngs(0))
+
+    step = jax.make_jaxpr(jax.grad(lambda x: layer(x).sum()))(jnp.ones((1, 4, 4, 8)))
+
+    assert ("conv_general" in str(step)) == (jax.default_backend() != "cpu")
 
 
 @pytest.fixture(params=[(50,), (64,), (12, 9)], ids=str)

@@ -32,10 +32,10 @@ def test_fields_are_64_by_64_by_default_and_as_wide_as_the_source():
     net = nnx.eval_shape(lambda: GAN(3, rngs=nnx.Rngs(0)))
 
     assert [c.kernel.shape for c in net.generator.convolutions] == [
-        (512, 16 * 256),
-        (256, 16 * 128),
-        (128, 16 * 64),
-        (64, 16 * 3),
+        (16 * 256, 512),
+        (16 * 128, 256),
+        (16 * 64, 128),
+        (16 * 3, 64),
     ]
     assert [c.kernel.shape[1] for c in net.critic.convolutions] == [64, 128, 256, 512]
 
