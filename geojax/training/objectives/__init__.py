@@ -1,5 +1,23 @@
 """What a model is asked to make small, arrays to scalars under jit: supervised, reconstruction, adversarial."""
 
+from geojax.training.objectives.adversarial import dcgan, hinge, wgan_gp
+from geojax.training.objectives.reconstruction import (
+    evidence_lower_bound,
+    kl_divergence,
+    masked_huber,
+    masked_reconstruction,
+)
 from geojax.training.objectives.supervised import balanced, cross_entropy, masked_mean_square
 
-__all__ = ["balanced", "cross_entropy", "masked_mean_square"]
+__all__ = [
+    "balanced",
+    "cross_entropy",
+    "dcgan",
+    "evidence_lower_bound",
+    "hinge",
+    "kl_divergence",
+    "masked_huber",
+    "masked_mean_square",
+    "masked_reconstruction",
+    "wgan_gp",
+]
