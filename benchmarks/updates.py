@@ -270,15 +270,17 @@ def main() -> None:
     before = state(folder)
     for number, (name, (path, edit)) in enumerate(edits(folder, names).items()):
         dry = number >= given.real
-        with edited(path, edit):
-            ran, took, _ = snakemake(folder, *(["-n"] if dry else []))
-            after = state(folder) if not dry else before
+        if dry:
+            with edited(path, edit):
+                ran, took, _ = snakemake(folder, "-n")
+        else:  # it stays: the next edit comes on top
+            edit(path)
+            ran, took, _ = snakemake(folder)
+        after = before if dry else state(folder)
         changed = [p for p in after if before.get(p) != after[p]]
         count = "" if dry else f"{len(changed)} | {sum(after[p][0] for p in changed):,}"
         print(f"| {name} | {told(ran)} | {count or 'not run | '} | {took:.1f} |", flush=True)
-        if not dry:
-            snakemake(folder)
-            before = state(folder)
+        before = after
     finish(given.folder, folder)
 
 
