@@ -4,7 +4,7 @@
     python benchmarks/updates.py 1000 --only noop
 
 A copy of the workflow runs in a temporary folder on N monthly files of a synthetic sea surface temperature. Each edit
-is made on the finished state, run for real, and put back. Prints a table in Markdown, and the time of a run with
+is made on top of the one before and run for real. Prints a table in Markdown, and the time of a run with
 nothing to do beside that of a Snakemake of as many bare rules. `--real N` makes the first N edits for
 real and asks Snakemake for the jobs of the others. `--only noop` measures the run with nothing to do alone, in a minute
 or two, on outputs of no content that Snakemake is made to take for finished.
