@@ -76,7 +76,7 @@ def kill_at_random(folder: Path, stage: str) -> dict[str, object]:
     import xarray.backends.zarr  # noqa: F401
     import zarr.api.synchronous  # noqa: F401
 
-    from geojax.data import readers, scaling, steadiness  # noqa: F401
+    from geojax.data import gathered, moments, readers, scaling, steadiness  # noqa: F401
 
     readers.load("netcdf")
     gc.collect()
