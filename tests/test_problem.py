@@ -156,3 +156,23 @@ def test_gaps_in_pools_share_the_months_of_all_training_years(rng):
     blocks = [own for _, own in problem.blocks("test", 3)]
     fields = np.concatenate([own.rows["fields"] for own in blocks])
     np.testing.assert_array_equal(fields, problem.examples("test").rows["fields"])
+
+
+def test_folds_are_refused_where_training_examples_share_what_is_made_of_all(phases):
+    with pytest.raises(UserError, match=r"folds: examples must share nothing, but .* share waveforms"):
+        phases.rotated()
+
+
+def test_rotated_examples_hold_training_and_validation_as_both_see_them(phases):
+    class Plain:
+        def examples(self, index, parts, scaling, settings):
+            training = np.full(len(index), (index["split"] == "train").all())
+            return tasks.Examples({"station": index["station"].to_numpy(), "training": training})
+
+    rows, train, judged = Problem(Plain(), phases.settings, phases.parts, phases.scaling, phases.index).rotated()
+
+    assert set(rows["split"]) == {"train", "validation"}
+    assert len(rows) == train.size == judged.size == (phases.index["split"] != "test").sum()
+    assert train.rows["training"].all()
+    assert not judged.rows["training"].any()
+    assert (train.rows["station"] == judged.rows["station"]).all()
