@@ -18,12 +18,13 @@ def convolve_strided(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     """
     along = kernel.ndim - 2
     size = [n // stride - 1 for n in x.shape[1:-1]]
-    x = jnp.pad(x, ((0, 0), *((0, n % 2 * stride) for n in size), (0, 0)))  # tiles are two outputs wide
-    blocks = to_blocks(x, 1, along, stride)
+    x = jnp.pad(x, ((0, 0), *((0, (1 + n % 2) * stride) for n in size), (0, 0)))  # tiles begin at every second block
+    # Without the barriers XLA computes what comes before and after once for each of the products.
+    blocks = lax.optimization_barrier(to_blocks(x, 1, along, stride))
     blocks = blocks.reshape(*blocks.shape[: 1 + along], -1)
     taps = to_blocks(kernel, 0, along, stride).reshape(*[2] * along, -1, kernel.shape[-1])
-    out = from_blocks(_product(blocks, taps, 1), 1, along)
-    return out[(slice(None), *map(slice, size))]
+    out = lax.optimization_barrier(_product(blocks, taps, 1))
+    return from_blocks(out, 1, along)[(slice(None), *map(slice, size))]
 
 
 def transpose_strided(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
@@ -36,9 +37,10 @@ def transpose_strided(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array
 def _product(x: jax.Array, taps: jax.Array, axis: int) -> jax.Array:
     """Blocks (example, *block, inputs) and taps (2, …, inputs, outputs) to (example, *tile, 2, …, outputs)."""
     if taps.ndim == 2:
-        return x @ taps
-    end = x.shape[axis] - 2
-    a, b, c = (lax.slice_in_dim(x, i, end + i, 2, axis) for i in range(3))
+        return (x.reshape(-1, x.shape[-1]) @ taps).reshape(*x.shape[:-1], -1)  # a plain product, and so its gradients
+    pairs = x.reshape(*x.shape[:axis], -1, 2, *x.shape[axis + 1 :])
+    even, odd = (lax.index_in_dim(pairs, i, axis + 1, keepdims=False) for i in range(2))
+    a, b, c = (lax.slice_in_dim(y, i, y.shape[axis] - 1 + i, 1, axis) for y, i in ((even, 0), (odd, 0), (even, 1)))
     shared = _product(b, taps[0] + taps[1], axis + 1)
     pair = (_product(a - b, taps[0], axis + 1) + shared, _product(c - b, taps[1], axis + 1) + shared)
     return jnp.stack(pair, x.ndim - 1)

@@ -22,9 +22,7 @@ def values_and_slopes(f, layer, x):
     return jax.tree.leaves(jax.jit(jax.grad(summed, (0, 1), has_aux=True))(state, x))
 
 
-STRIDED = pytest.mark.parametrize(
-    ("shape", "stride"), [((8,), 2), ((11,), 2), ((13,), 3), ((6, 8), 2), ((7, 5), 2), ((9, 4), 3)], ids=str
-)
+STRIDED = pytest.mark.parametrize(("shape", "stride"), [((8,), 2), ((13,), 3), ((6, 8), 2), ((7, 5), 2)], ids=str)
 
 
 @STRIDED
@@ -89,17 +87,19 @@ def shape(request):
     return request.param
 
 
-def test_it_takes_series_and_fields_of_any_size_and_gives_the_same_back(shape, rng):
+def test_it_takes_series_and_fields_of_any_size_and_gives_the_same_back(shape):
     net = ConvAutoencoder(3, shape, code=7, width=4, depth=2, rngs=nnx.Rngs(0))
-    x = jnp.asarray(rng.normal(size=(2, *shape, 3)), "float32")
+    x = jax.ShapeDtypeStruct((2, *shape, 3), "float32")
 
-    assert net.encode(x).shape == (2, 7)
-    assert net.decode(net.encode(x)).shape == net(x).shape == x.shape
+    code = jax.eval_shape(net.encode, x)
+
+    assert code.shape == (2, 7)
+    assert jax.eval_shape(net.decode, code).shape == jax.eval_shape(net, x).shape == x.shape
 
 
 def test_ten_examples_are_learned_by_heart_and_every_parameter_gets_a_gradient(rng):
     x = jnp.asarray(rng.normal(size=(10, 16, 2)), "float32")
-    net = ConvAutoencoder(2, (16,), code=12, width=16, depth=2, rngs=nnx.Rngs(0))
+    net = ConvAutoencoder(2, (16,), code=12, width=16, depth=1, rngs=nnx.Rngs(0))
     slope = nnx.jit(nnx.grad(lambda m: jnp.mean((m(x) - x) ** 2)))(net)
     assert all(jnp.abs(leaf).max() > 0 for leaf in jax.tree.leaves(slope))
     graph, params, rest = nnx.split(net, nnx.Param, ...)
@@ -122,16 +122,20 @@ def test_inputs_are_dropped_only_with_a_key(rng):
     net = ConvAutoencoder(1, (16,), code=4, width=4, depth=1, dropout=0.5, rngs=nnx.Rngs(0))
     x = jnp.asarray(rng.normal(size=(3, 16, 1)), "float32")
 
-    assert (net(x) == net.decode(net.encode(x))).all()
-    assert not np.allclose(net(x, jax.random.key(0)), net(x, jax.random.key(1)))
+    run = nnx.jit(lambda net, key: net(x, key))
+
+    assert (run(net, None) == nnx.jit(lambda net: net.decode(net.encode(x)))(net)).all()
+    assert not np.allclose(run(net, jax.random.key(0)), run(net, jax.random.key(1)))
 
 
-def test_in_bfloat16_it_gives_nearly_the_same(shape, rng):
+def test_in_bfloat16_it_gives_nearly_the_same(rng):
+    shape = (12, 9)
     net = ConvAutoencoder(1, shape, code=8, width=8, depth=1, rngs=nnx.Rngs(0))
     x = jnp.asarray(rng.normal(size=(4, *shape, 1)), "float32")
     graph, state = nnx.split(net)
 
-    half = nnx.merge(graph, jax.tree.map(lambda leaf: leaf.astype("bfloat16"), state))(x.astype("bfloat16"))
+    run = jax.jit(lambda state, x: nnx.merge(graph, state)(x))
+    half = run(*jax.tree.map(lambda leaf: leaf.astype("bfloat16"), (state, x)))
 
     assert half.dtype == jnp.bfloat16
-    np.testing.assert_allclose(half.astype("float32"), net(x), atol=0.15)
+    np.testing.assert_allclose(half.astype("float32"), run(state, x), atol=0.15)
