@@ -46,6 +46,23 @@ def readers(name: Annotated[str, typer.Argument(help="One of them, told in full.
 
 
 @app.command()
+def models(name: Annotated[str, typer.Argument(help="One of them, told in full.")] = "") -> None:
+    """List the models, or tell what one is and which sizes a run may set."""
+    import inspect
+
+    from geojax import models as rooms
+
+    if not name:
+        for known in rooms.names():
+            told = inspect.getdoc(inspect.getmodule(rooms.load(known))) or ""
+            console.print(f"[bold]{known}[/bold]: {told.splitlines()[0]}", highlight=False)
+        return
+    console.print(f"{inspect.getdoc(rooms.load(name))}\n", markup=False, highlight=False)
+    sizes = {size: field.get_default() for size, field in rooms.sizes_schema(name).model_fields.items()}
+    console.print(f"model: {json.dumps({'name': name, **sizes}, default=str)}", markup=False, highlight=False)
+
+
+@app.command()
 def check(config: Directory = Path("config")) -> None:
     """Check every configuration without running anything."""
     plan = workflow.read(config)

@@ -12,7 +12,7 @@ import xarray as xr
 import yaml
 from conftest import ROOT
 
-from geojax import cli, store
+from geojax import cli, models, store
 from geojax.data import readers
 
 
@@ -42,7 +42,9 @@ def test_help_names_every_command(geojax):
     status, said = geojax("--help")
 
     assert status == 0
-    assert all(name in said for name in ("tasks", "check", "readers", "verify", "repair", "tidy", "schema", "scores"))
+    assert all(
+        name in said for name in ("tasks", "models", "check", "readers", "verify", "repair", "tidy", "schema", "scores")
+    )
 
 
 def test_tasks_are_listed_with_their_question_and_models(geojax):
@@ -120,6 +122,19 @@ def test_where_there_are_no_stores_nothing_passes_as_verified(geojax, tmp_path, 
     status, _ = geojax("verify", tmp_path / name)
 
     assert "must hold Zarr stores, but holds none" in str(status)
+
+
+def test_models_are_listed_and_told_with_sizes_that_a_run_may_set(geojax):
+    _, listed = geojax("models")
+    status, told = geojax("models", "lstm")
+
+    assert all(f"{name}: " in listed for name in models.names())
+    assert status == 0
+    given = yaml.safe_load(" ".join(told[told.index("model: ") :].split()))["model"]
+    assert given.pop("name") == "lstm"
+    assert models.check_sizes("lstm", given)["hidden"] == 64
+    status, said = geojax("models", "lstmm")
+    assert "geojax has no model `lstmm`. It has: " in f"{status} {said}"
 
 
 def test_readers_are_listed_by_what_they_take_and_told_with_their_options(geojax):
