@@ -29,7 +29,7 @@ class MLP(nnx.Module):
         self.hidden = nnx.List([nnx.Linear(a, b, rngs=rngs) for a, b in pairwise((inputs, *widths))])
         self.norms = nnx.List([nnx.LayerNorm(width, rngs=rngs) for width in widths] if norm else [])
         self.dropout = nnx.Dropout(dropout)
-        self.activation = activation
+        self.activation: Activation = activation
         self.out = nnx.Linear((inputs, *widths)[-1], outputs, rngs=rngs)
 
     def __call__(self, x: jax.Array, key: jax.Array | None = None) -> jax.Array:

@@ -6,18 +6,18 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from geojax.models.layers import ACTIVATIONS, Activation, Convolution, group_norm
+from geojax.models.layers import ACTIVATIONS, Activation, Convolution, GroupNorm
 
 
 class Level(nnx.Module):
-    """Convolution, group normalization, activation: (example, sample, inputs) to (example, sample / stride, outputs)."""
+    """Convolution, normalization, activation: (example, sample, inputs) to (example, sample / stride, outputs)."""
 
     def __init__(
         self, inputs: int, outputs: int, window: int, stride: int, activation: Activation, rngs: nnx.Rngs
     ) -> None:
         self.convolution = Convolution(inputs, outputs, (window,), stride, rngs=rngs)
-        self.norm = group_norm(outputs, rngs)
-        self.activation = activation
+        self.norm = GroupNorm(outputs, rngs=rngs)
+        self.activation: Activation = activation
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return ACTIVATIONS[self.activation](self.norm(self.convolution(x)))
@@ -26,18 +26,20 @@ class Level(nnx.Module):
 class Refinement(nnx.Module):
     """Stride times as many samples: the product gives those between two samples as channels (Shi et al. 2016).
 
-    source : doi:10.1109/CVPR.2016.207; what a transposed convolution spans, without adding up overlaps
+    Like a transposed convolution that spans two strides, without overlaps to add up.
+    source : doi:10.1109/CVPR.2016.207
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int, activation: Activation, rngs: nnx.Rngs) -> None:
-        self.convolution = Convolution(inputs, outputs * stride, (3,), rngs=rngs)
-        self.norm = group_norm(outputs, rngs)
-        self.activation = activation
+        self.outputs = outputs
+        self.convolution = Convolution(inputs, outputs * stride, (2,), rngs=rngs)
+        self.norm = GroupNorm(outputs, rngs=rngs)
+        self.activation: Activation = activation
 
     def __call__(self, x: jax.Array, samples: int) -> jax.Array:
         """(example, sample, inputs) to (example, samples, outputs)."""
         x = self.convolution(x)
-        x = x.reshape(len(x), -1, self.norm.num_features)[:, :samples]
+        x = x.reshape(len(x), -1, self.outputs)[:, :samples]
         return ACTIVATIONS[self.activation](self.norm(x))
 
 
