@@ -13,19 +13,6 @@ from geojax.models.gap_filler import GapFiller
 from geojax.models.unet import UNet
 
 
-@pytest.mark.parametrize("stride", [1, 2, 4])
-@pytest.mark.parametrize("same", [True, False])
-@pytest.mark.parametrize(("shape", "window"), [((40,), (8,)), ((41,), (5,)), ((12, 18), (3, 3))])
-def test_shifted_views_and_a_real_convolution_give_the_same_numbers(shape, window, same, stride, rng):
-    layer = layers.Convolution(3, 5, window, stride, same=same, rngs=nnx.Rngs(0))
-    x = jnp.asarray(rng.normal(size=(2, *shape, 3)), "float32")
-    padded = jnp.pad(x, ((0, 0), *layer._padding(x), (0, 0)))
-
-    np.testing.assert_allclose(layer.views(padded) @ layer.kernel[...], layer.convolve(padded), atol=1e-5)
-    if same:
-        assert layer(x).shape == (2, *(-(-n // stride) for n in shape), 5)
-
-
 def test_refining_what_was_coarsened_keeps_the_mean_of_each_square(rng):
     x = jnp.asarray(rng.normal(size=(1, 4, 6, 2)), "float32")
 

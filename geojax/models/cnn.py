@@ -1,29 +1,36 @@
 """1-D convolutional classifier."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from geojax.models.layers import Convolution
+from geojax.errors import UserError
+from geojax.models.layers import Convolution, GroupNorm
 
 
 class Block(nnx.Module):
-    """Strided convolution, group normalization, GELU: (example, sample, inputs) to fewer samples."""
+    """Strided convolution, group normalization if wanted, GELU: (example, sample, inputs) to fewer samples."""
 
-    def __init__(self, inputs: int, outputs: int, window: int, stride: int, rngs: nnx.Rngs) -> None:
+    def __init__(self, inputs: int, outputs: int, window: int, stride: int, norm: bool, rngs: nnx.Rngs) -> None:
         self.convolution = Convolution(inputs, outputs, (window,), stride, same=False, rngs=rngs)
-        self.norm = nnx.GroupNorm(outputs, num_groups=4, rngs=rngs)
+        self.norm = GroupNorm(outputs, rngs=rngs) if norm else None
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return nnx.gelu(self.norm(self.convolution(x)))
+        x = self.convolution(x)
+        return nnx.gelu(x if self.norm is None else self.norm(x))
 
 
 class CNN(nnx.Module):
     """Windows (example, sample, inputs) to logits (example, outputs).
 
-    Four strided convolutions (the first sees 24 samples, in the manner of Ross et al. 2018,
+    Strided convolutions, by default four (the first sees 24 samples, in the manner of Ross et al. 2018,
     doi:10.1785/0120180080), pooled to mean, maximum and the means of both halves, which keep where in the
-    window the energy sits; then a dense layer. At least 200 samples.
+    window the energy sits; then a dense layer.
+
+    widths, windows, strides : of each convolution; widths by default from `width`
+    raises UserError : the three are not equally many, or the window has too few samples for them
     """
 
     def __init__(
@@ -32,17 +39,35 @@ class CNN(nnx.Module):
         outputs: int,
         *,
         width: int = 16,
+        widths: tuple[int, ...] | None = None,
+        windows: tuple[int, ...] = (24, 8, 6, 6),
+        strides: tuple[int, ...] = (4, 2, 2, 2),
+        norm: bool = True,
         hidden: int = 128,
         dropout: float = 0.2,
         rngs: nnx.Rngs,
     ) -> None:
-        plan = [(inputs, width, 24, 4), (width, width, 8, 2), (width, 2 * width, 6, 2), (2 * width, 2 * width, 6, 2)]
-        self.blocks = nnx.List([Block(*sizes, rngs=rngs) for sizes in plan])
+        widths = widths or (width, width, 2 * width, 2 * width)
+        if not len(widths) == len(windows) == len(strides):
+            raise UserError(
+                f"model: widths, windows and strides must be equally many, but are {len(widths)}, {len(windows)} and "
+                f"{len(strides)}. Give one of each for every convolution."
+            )
+        plan = zip(pairwise((inputs, *widths)), windows, strides, strict=True)
+        self.blocks = nnx.List([Block(*sizes, window, stride, norm, rngs) for sizes, window, stride in plan])
         self.dropout = nnx.Dropout(dropout)
-        self.hidden = nnx.Linear(8 * width, hidden, rngs=rngs)
+        self.hidden = nnx.Linear(4 * widths[-1], hidden, rngs=rngs)
         self.out = nnx.Linear(hidden, outputs, rngs=rngs)
+        self.fewest = 2  # samples, so that each half has one
+        for window, stride in zip(reversed(windows), reversed(strides), strict=True):
+            self.fewest = (self.fewest - 1) * stride + window
 
     def __call__(self, x: jax.Array, key: jax.Array | None = None) -> jax.Array:
+        if x.shape[1] < self.fewest:
+            raise UserError(
+                f"model: the convolutions need windows of at least {self.fewest} samples, but these have "
+                f"{x.shape[1]}. Make the windows longer, or strides or windows of the convolutions smaller."
+            )
         for block in self.blocks:
             x = block(x)
         half = x.shape[1] // 2

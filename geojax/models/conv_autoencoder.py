@@ -8,14 +8,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from geojax.models.layers import StridedConvolution, TransposedConvolution
+from geojax.models.layers import GroupNorm
+from geojax.models.strided import StridedConvolution, TransposedConvolution
 
 STRIDE = 2
-
-
-def group_norm(channels: int, rngs: nnx.Rngs) -> nnx.GroupNorm:
-    """Group normalization in eight groups, or in as many as divide the channels."""
-    return nnx.GroupNorm(channels, num_groups=math.gcd(channels, 8), rngs=rngs)
 
 
 def widths_of(inputs: int, width: int, depth: int) -> list[int]:
@@ -37,7 +33,7 @@ class Encoder(nnx.Module):
         self.shape, self.depth = tuple(shape), depth
         widths, places = widths_of(inputs, width, depth), len(self.shape)
         self.convolutions = nnx.List([StridedConvolution(a, b, places, STRIDE, rngs=rngs) for a, b in pairwise(widths)])
-        self.norms = nnx.List([group_norm(b, rngs) for b in widths[1:]])
+        self.norms = nnx.List([GroupNorm(b, rngs=rngs) for b in widths[1:]])
         self.leave = nnx.Linear(math.prod(coarsest(shape, depth)) * widths[-1], outputs, rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -57,7 +53,7 @@ class Decoder(nnx.Module):
         self.shape, self.depth = tuple(shape), depth
         widths, places = widths_of(outputs, width, depth)[::-1], len(self.shape)
         self.enter = nnx.Linear(inputs, math.prod(coarsest(shape, depth)) * widths[0], rngs=rngs)
-        self.norms = nnx.List([group_norm(a, rngs) for a in widths[:-1]])
+        self.norms = nnx.List([GroupNorm(a, rngs=rngs) for a in widths[:-1]])
         self.convolutions = nnx.List(
             [TransposedConvolution(a, b, places, STRIDE, rngs=rngs) for a, b in pairwise(widths)]
         )

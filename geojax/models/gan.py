@@ -9,8 +9,10 @@ import jax.numpy as jnp
 from flax import nnx
 
 from geojax.errors import UserError
-from geojax.models.conv_autoencoder import STRIDE, group_norm, widths_of
-from geojax.models.layers import SpectralNorm, StridedConvolution, TransposedConvolution
+from geojax.models.conv_autoencoder import STRIDE, widths_of
+from geojax.models.layers import GroupNorm
+from geojax.models.spectral import SpectralNorm
+from geojax.models.strided import StridedConvolution, TransposedConvolution
 
 COARSEST = 4  # cells along a side where the generator begins and the critic ends
 
@@ -61,7 +63,7 @@ class Generator(nnx.Module):
         self.latent, self.bounded = latent, bounded
         self.condition = Condition(classes, values, latent, rngs=rngs)
         self.enter = nnx.Linear(latent * (2 if classes or values else 1), COARSEST**2 * widths[0], rngs=rngs)
-        self.norms = nnx.List([group_norm(a, rngs) for a in widths[:-1]])
+        self.norms = nnx.List([GroupNorm(a, rngs=rngs) for a in widths[:-1]])
         self.convolutions = nnx.List([TransposedConvolution(a, b, 2, STRIDE, rngs=rngs) for a, b in pairwise(widths)])
 
     def __call__(
@@ -99,7 +101,7 @@ class Critic(nnx.Module):
         self.convolutions = nnx.List(
             [limited(StridedConvolution(a, b, 2, STRIDE, rngs=rngs)) for a, b in pairwise(widths)]
         )
-        self.norms = nnx.List([] if spectral else [group_norm(b, rngs) for b in widths[2:]])
+        self.norms = nnx.List([] if spectral else [GroupNorm(b, rngs=rngs) for b in widths[2:]])
         self.leave = limited(nnx.Linear(COARSEST**2 * widths[-1], 1, rngs=rngs))
         self.condition = Condition(classes, values, widths[-1], rngs=rngs)
 

@@ -1,70 +1,133 @@
 """Layers that more than one model is made of."""
 
-import itertools
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from geojax.models.blocks import convolve_strided, transpose_strided
+from geojax.models import products
+
+Activation = Literal["gelu", "relu", "silu", "tanh"]
+ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "gelu": nnx.gelu,
+    "relu": nnx.relu,
+    "silu": nnx.silu,
+    "tanh": nnx.tanh,
+}
+
+
+class GroupNorm(nnx.GroupNorm):
+    """Group normalization of (example, *place, channel): that of Flax, with a derivative that passes over x less often.
+
+    source : Wu & He (2018), doi:10.1007/978-3-030-01261-8_1; in four groups, or as many as divide the channels
+    """
+
+    def __init__(self, width: int, *, rngs: nnx.Rngs) -> None:
+        super().__init__(width, num_groups=math.gcd(width, 4), rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return _normalize(x, self.scale[...], self.bias[...], self.num_groups)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _normalize(x: jax.Array, scale: jax.Array, bias: jax.Array, groups: int) -> jax.Array:
+    return _normalize_forward(x, scale, bias, groups)[0]
+
+
+def _normalize_forward(x: jax.Array, scale: jax.Array, bias: jax.Array, groups: int) -> tuple[jax.Array, Any]:
+    rows = x.reshape(len(x), -1, x.shape[-1]).astype(jnp.float32)
+    mean = _group_means(rows.mean(1), groups)
+    variance = _group_means((rows * rows).mean(1), groups) - mean * mean
+    rate = lax.rsqrt(jnp.maximum(variance, 0) + 1e-6)
+    factor = rate * scale
+    out = rows * factor[:, None] + (bias - mean * factor)[:, None]
+    return out.reshape(x.shape).astype(x.dtype), (x, mean, rate, scale, bias[:0])
+
+
+def _normalize_backward(groups: int, kept: Any, gradient: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    x, mean, rate, scale, empty = kept
+    rows, by = (a.reshape(len(x), -1, x.shape[-1]).astype(jnp.float32) for a in (x, gradient))
+    total = by.sum(1)
+    along = rate * ((by * rows).sum(1) - mean * total)  # with the normalized x
+    constant, slope = (_group_means(a * scale, groups) / rows.shape[1] for a in (total, along))
+    slope = -rate * rate * slope
+    of_x = by * (rate * scale)[:, None] + rows * slope[:, None] - (rate * constant + slope * mean)[:, None]
+    of_scale, of_bias = along.sum(0).astype(scale.dtype), total.sum(0).astype(empty.dtype)
+    return of_x.reshape(x.shape).astype(x.dtype), of_scale, of_bias
+
+
+_normalize.defvjp(_normalize_forward, _normalize_backward)
+
+
+def _group_means(x: jax.Array, groups: int) -> jax.Array:
+    """(example, channel), each channel replaced by the mean of its group."""
+    means = x.reshape(len(x), groups, -1).mean(-1)
+    return jnp.repeat(means, x.shape[1] // groups, axis=1)
 
 
 class Convolution(nnx.Module):
     """Convolution of (example, *place, inputs) to (example, *place / stride, outputs), in one or two dimensions.
 
-    XLA runs a convolution inside a compiled loop on a CPU 8 to 30 times slower than the same as a matrix
-    product over shifted views, so that is what a CPU gets; an accelerator gets the real one. The parameters
-    are the same, (window × inputs, outputs), and so are the numbers.
+    XLA runs a convolution inside a compiled loop on a CPU 8 to 30 times slower than the same as matrix products,
+    so that is what a CPU gets; an accelerator gets the real one. The parameters are the same,
+    (window × inputs, outputs), and so are the numbers. Not for numbers that are not finite.
+
+    same : as many outputs as places (divided by the stride), behind zeros on both sides; else only whole windows
+    causal : all those zeros come first, so that an output sees no later input
+    dilation : places between what neighbouring elements of the kernel see
     """
 
     def __init__(
-        self, inputs: int, outputs: int, window: Sequence[int], stride: int = 1, *, same: bool = True, rngs: nnx.Rngs
+        self,
+        inputs: int,
+        outputs: int,
+        window: Sequence[int],
+        stride: int = 1,
+        *,
+        same: bool = True,
+        causal: bool = False,
+        dilation: int = 1,
+        rngs: nnx.Rngs,
     ) -> None:
         self.window, self.stride, self.same, self.inputs = tuple(window), stride, same, inputs
+        self.causal, self.dilation = causal, dilation
         shape = (math.prod(window) * inputs, outputs)
         self.kernel = nnx.Param(nnx.initializers.he_normal()(rngs.params(), shape))
         self.bias = nnx.Param(jnp.zeros(outputs))
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        x = jnp.pad(x, ((0, 0), *self._padding(x), (0, 0)))
-        if jax.default_backend() == "cpu":
-            return self.views(x) @ self.kernel[...] + self.bias[...]
-        return self.convolve(x) + self.bias[...]
+        return self.product(x) + self.bias[...]
 
-    def _padding(self, x: jax.Array) -> list[tuple[int, int]]:
+    def product(self, x: jax.Array) -> jax.Array:
+        """All but the bias."""
+        x = jnp.pad(x, ((0, 0), *self.padding(x), (0, 0)))
+        kernel = self.kernel[...].reshape(*self.window, self.inputs, -1)
+        form = products.convolve if jax.default_backend() == "cpu" else convolve
+        return form(x, kernel, self.stride, self.dilation)
+
+    def padding(self, x: jax.Array) -> list[tuple[int, int]]:
         if not self.same:
             return [(0, 0)] * len(self.window)
         total = [
-            max((-(-size // self.stride) - 1) * self.stride + width - size, 0)
+            max((-(-size // self.stride) - 1) * self.stride + self.dilation * (width - 1) + 1 - size, 0)
             for size, width in zip(x.shape[1:-1], self.window, strict=True)
         ]
-        return [(t // 2, t - t // 2) for t in total]
+        return [(t, 0) if self.causal else (t // 2, t - t // 2) for t in total]
 
-    def views(self, x: jax.Array) -> jax.Array:
-        """What each output sees: (example, *place / stride, window × inputs)."""
-        sizes = [(n - w) // self.stride + 1 for n, w in zip(x.shape[1:-1], self.window, strict=True)]
-        if len(sizes) == 1 and self.stride > 1 and self.window[0] % self.stride == 0:
-            blocks = x[:, : x.shape[1] // self.stride * self.stride].reshape(len(x), -1, self.stride * self.inputs)
-            taps = range(self.window[0] // self.stride)
-            return jnp.concatenate([blocks[:, j : j + sizes[0]] for j in taps], -1)
-        pieces = []
-        for offset in itertools.product(*map(range, self.window)):
-            along = [slice(o, o + (n - 1) * self.stride + 1, self.stride) for o, n in zip(offset, sizes, strict=True)]
-            pieces.append(x[(slice(None), *along)])
-        return jnp.concatenate(pieces, -1)
 
-    def convolve(self, x: jax.Array) -> jax.Array:
-        """The same product as a convolution."""
-        kernel = self.kernel[...].reshape(*self.window, self.inputs, -1)
-        places = "HW"[: len(self.window)]
-        numbers = (f"N{places}C", f"{places}IO", f"N{places}C")
-        return lax.conv_general_dilated(
-            x, kernel, (self.stride,) * len(self.window), "VALID", dimension_numbers=numbers
-        )
+def convolve(x: jax.Array, kernel: jax.Array, stride: int = 1, dilation: int = 1) -> jax.Array:
+    """What `products.convolve` gives, as a real convolution."""
+    places = "HW"[: kernel.ndim - 2]
+    numbers = (f"N{places}C", f"{places}IO", f"N{places}C")
+    along = len(places)
+    return lax.conv_general_dilated(
+        x, kernel, (stride,) * along, "VALID", rhs_dilation=(dilation,) * along, dimension_numbers=numbers
+    )
 
 
 def coarsen(x: jax.Array) -> jax.Array:
@@ -78,81 +141,34 @@ def refine(x: jax.Array) -> jax.Array:
     return x.repeat(2, axis=1).repeat(2, axis=2)
 
 
-class StridedConvolution(Convolution):
-    """Convolution with a window of two strides: (example, *place, inputs) to (example, *place / stride, outputs).
+@jax.custom_vjp
+def pool_greatest(x: jax.Array) -> jax.Array:
+    """Greatest of 2 × 2 cells: (example, lat, lon, channel) to half the size, rounded up at an odd border.
 
-    The same parameters and numbers as `Convolution`, with fewer products on a CPU.
+    Of equals the first gets the gradient.
     """
-
-    def __init__(self, inputs: int, outputs: int, places: int, stride: int = 2, *, rngs: nnx.Rngs) -> None:
-        super().__init__(inputs, outputs, [2 * stride] * places, stride, rngs=rngs)
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        if jax.default_backend() != "cpu":
-            return super().__call__(x)
-        kernel = self.kernel[...].reshape(*self.window, self.inputs, -1)
-        x = jnp.pad(x, ((0, 0), *self._padding(x), (0, 0)))
-        return convolve_strided(x, kernel, self.stride) + self.bias[...]
+    return _greatest(x)[0]
 
 
-class TransposedConvolution(nnx.Module):
-    """Transposed convolution with a window of two strides, in one or two dimensions.
-
-    (example, *place, inputs) to (example, *place × stride, outputs): the transpose of a `StridedConvolution`, with the
-    border of `lax.conv_transpose` and padding SAME. As products of blocks on a CPU, as a real convolution elsewhere.
-    """
-
-    def __init__(self, inputs: int, outputs: int, places: int, stride: int = 2, *, rngs: nnx.Rngs) -> None:
-        self.window, self.stride, self.outputs = (2 * stride,) * places, stride, outputs
-        start = nnx.initializers.normal(math.sqrt(2 / (inputs * 2**places)))  # as many products as an output sums
-        self.kernel = nnx.Param(start(rngs.params(), (math.prod(self.window) * outputs, inputs)))
-        self.bias = nnx.Param(jnp.zeros(outputs))
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        form = self.blocks if jax.default_backend() == "cpu" else self.convolve
-        return form(x) + self.bias[...]
-
-    def blocks(self, x: jax.Array) -> jax.Array:
-        """All but the bias, as products of blocks."""
-        kernel = self.kernel[...].reshape(*self.window, self.outputs, -1)
-        out, lead = transpose_strided(x, kernel, self.stride), self.stride // 2
-        return out[(slice(None), *(slice(lead, lead + n * self.stride) for n in x.shape[1:-1]))]
-
-    def convolve(self, x: jax.Array) -> jax.Array:
-        """The same as a real convolution."""
-        places = "HW"[: len(self.window)]
-        numbers = (f"N{places}C", f"{places}IO", f"N{places}C")
-        kernel = self.kernel[...].reshape(*self.window, self.outputs, -1)
-        strides = [self.stride] * len(self.window)
-        return lax.conv_transpose(x, kernel, strides, "SAME", dimension_numbers=numbers, transpose_kernel=True)
+def _greatest(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    x = jnp.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)), constant_values=-jnp.inf)
+    a, b, c, d = (x[:, i::2, j::2] for i in (0, 1) for j in (0, 1))
+    above, below = jnp.maximum(a, b), jnp.maximum(c, d)
+    place = jnp.where(below > above, jnp.where(d > c, 3, 2), jnp.where(b > a, 1, 0))
+    return jnp.maximum(above, below), place.astype(jnp.int8)
 
 
-class SpectralNorm(nnx.Module):
-    """A layer with a matrix `kernel`, divided by the kernel's largest singular value; the bias is left as it is.
+def _pool_forward(x: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    greatest, place = _greatest(x)
+    return greatest, (place, x[:0])  # the shape of x, without its numbers
 
-    The singular vector is followed by one power iteration for each call with a key, and stands still without.
-    No gradient flows through it.
-    source : Miyato et al. (2018), arXiv:1802.05957
-    """
 
-    def __init__(self, layer: Any, *, rngs: nnx.Rngs) -> None:
-        self.layer = layer
-        direction = jax.random.normal(rngs.params(), (self.layer.kernel.shape[-1],))
-        for _ in range(20):
-            direction = self._iterate(direction)
-        self.direction = nnx.BatchStat(direction)
+def _pool_backward(kept: tuple[jax.Array, jax.Array], gradient: jax.Array) -> tuple[jax.Array]:
+    place, empty = kept
+    count, rows, columns, channels = gradient.shape
+    cell = jnp.arange(4, dtype=jnp.int8).reshape(2, 1, 2, 1)
+    spread = jnp.where(place[:, :, None, :, None] == cell, gradient[:, :, None, :, None], 0)
+    return (spread.reshape(count, 2 * rows, 2 * columns, channels)[:, : empty.shape[1], : empty.shape[2]],)
 
-    def __call__(self, x: jax.Array, key: jax.Array | None = None) -> jax.Array:
-        if key is not None:
-            self.direction[...] = lax.stop_gradient(self._iterate(self.direction[...]))
-        return self.layer(x / self.singular_value().astype(x.dtype))
 
-    def singular_value(self) -> jax.Array:
-        """The largest singular value of the kernel as it is known, a scalar in float32."""
-        kernel = self.layer.kernel[...].astype(jnp.float32)
-        return jnp.linalg.norm(kernel @ self.direction[...].astype(jnp.float32))
-
-    def _iterate(self, direction: jax.Array) -> jax.Array:
-        kernel = self.layer.kernel[...].astype(jnp.float32)
-        moved = kernel.T @ (kernel @ direction.astype(jnp.float32))
-        return (moved / jnp.linalg.norm(moved)).astype(direction.dtype)
+pool_greatest.defvjp(_pool_forward, _pool_backward)

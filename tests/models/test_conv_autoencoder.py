@@ -8,7 +8,7 @@ import pytest
 from flax import nnx
 
 from geojax.models.conv_autoencoder import ConvAutoencoder
-from geojax.models.layers import StridedConvolution, TransposedConvolution
+from geojax.models.strided import StridedConvolution, TransposedConvolution
 
 
 def values_and_slopes(f, layer, x):

@@ -8,7 +8,8 @@ from flax import nnx
 
 from geojax.errors import UserError
 from geojax.models.gan import GAN
-from geojax.models.layers import Convolution, SpectralNorm
+from geojax.models.layers import Convolution
+from geojax.models.spectral import SpectralNorm
 
 
 def pair(*facts, **sizes):
