@@ -22,8 +22,8 @@ def convolve(layer: Convolution, x: jax.Array, share: jax.Array) -> tuple[jax.Ar
     seen = jnp.pad(share.astype(jnp.float32), ((0, 0), *layer.padding(share), (0, 0)))
     rows, columns = share.shape[1:3]
     high, wide = layer.window
-    seen = sum(seen[:, i : i + rows] for i in range(high))
-    seen = sum(seen[:, :, j : j + columns] for j in range(wide))
+    seen = jnp.stack([seen[:, i : i + rows] for i in range(high)]).sum(0)
+    seen = jnp.stack([seen[:, :, j : j + columns] for j in range(wide)]).sum(0)
     reached = seen > 0
     scale = jnp.where(reached, high * wide / jnp.where(reached, seen, 1), 0).astype(x.dtype)
     reached = reached.astype(x.dtype)

@@ -24,7 +24,7 @@ class StridedConvolution(Convolution):
         if jax.default_backend() != "cpu":
             return super().__call__(x)
         kernel = self.kernel[...].reshape(*self.window, self.inputs, -1)
-        x = jnp.pad(x, ((0, 0), *self._padding(x), (0, 0)))
+        x = jnp.pad(x, ((0, 0), *self.padding(x), (0, 0)))
         return convolve_strided(x, kernel, self.stride) + self.bias[...]
 
 

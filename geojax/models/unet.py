@@ -45,8 +45,8 @@ class UNet(nnx.Module):
         self.up = nnx.List(
             [Convolution(widths[i] + widths[i + 1], widths[i], (3, 3), rngs=rngs) for i in reversed(range(depth))]
         )
-        start = {"kernel_init": nnx.initializers.zeros_init()} if zero else {}
-        self.leave = nnx.Linear(width, outputs, **start, rngs=rngs)
+        start = nnx.initializers.zeros_init() if zero else nnx.initializers.lecun_normal()
+        self.leave = nnx.Linear(width, outputs, kernel_init=start, rngs=rngs)
         normed = [*widths, *widths[-2::-1]] if norm else []
         self.norms = nnx.List([GroupNorm(w, rngs=rngs) for w in normed])
         self.dropout = nnx.Dropout(dropout)

@@ -36,7 +36,7 @@ def test_group_normalization_is_that_of_flax_with_its_gradients(channels, rng):
     x = jnp.asarray(rng.normal(2.0, 3.0, size=(3, 11, channels)), "float32")
     weight = jnp.asarray(rng.normal(size=x.shape), "float32")
     ours = GroupNorm(channels, rngs=nnx.Rngs(0))
-    theirs = nnx.GroupNorm(channels, num_groups=ours.num_groups, rngs=nnx.Rngs(0))
+    theirs = nnx.GroupNorm(channels, num_groups=ours.groups, rngs=nnx.Rngs(0))
     for norm in (ours, theirs):
         norm.scale[...] = jnp.linspace(0.5, 2.0, channels)
         norm.bias[...] = jnp.linspace(-1.0, 1.0, channels)
