@@ -25,6 +25,7 @@ class Architecture(NamedTuple):
     model : random streams to a Flax module; turns, loss : as the training loop takes them
     peer : makes what PyTorch trains; step : (modules, optimizers, batch) does one step of it
     swaps : arrays whose channels PyTorch wants first
+    spare : biases that PyTorch's recurrent layers have twice, and only they
     """
 
     title: str
@@ -36,6 +37,7 @@ class Architecture(NamedTuple):
     peer: Callable[[], list[torch.nn.Module]]
     step: Callable[[list[Any], list[Any], dict[str, torch.Tensor]], None]
     swaps: tuple[str, ...] = ()
+    spare: int = 0
 
 
 def normal(shape: tuple[int, ...], classes: int = 0, target: tuple[int, ...] = ()) -> Callable[..., Arrays]:
@@ -129,15 +131,15 @@ ARCHITECTURES = {
     ),
     "lstm100": Architecture(
         "LSTM, 64 hidden, 100 steps, batch 64", 64, 8, normal((100, 5), target=(1,)),
-        load("lstm", 5, 1), (Turn(squared),), lambda: [peers.LSTM()], regress,
+        load("lstm", 5, 1), (Turn(squared),), lambda: [peers.LSTM()], regress, spare=256,
     ),
     "lstm365": Architecture(
         "LSTM, 64 hidden, 365 steps, batch 256", 256, 2, normal((365, 5), target=(1,)),
-        load("lstm", 5, 1), (Turn(squared),), lambda: [peers.LSTM()], regress,
+        load("lstm", 5, 1), (Turn(squared),), lambda: [peers.LSTM()], regress, spare=256,
     ),
     "gru100": Architecture(
         "GRU, 64 hidden, 100 steps, batch 64", 64, 8, normal((100, 5), target=(1,)),
-        load("gru", 5, 1), (Turn(squared),), lambda: [peers.GRU()], regress,
+        load("gru", 5, 1), (Turn(squared),), lambda: [peers.GRU()], regress, spare=128,
     ),
     "unet1d": Architecture(
         "U-Net of PhaseNet's size, 3 × 3,001 samples, batch 64", 64, 2, normal((3001, 3), 3, (3001,)),

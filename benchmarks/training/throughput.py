@@ -90,7 +90,7 @@ def main(
             theirs(case, arrays, False),
             theirs(case, arrays, True),
         )
-        if size != peers_size:
+        if size + case.spare != peers_size:
             raise SystemExit(
                 f"{name}: both must be of one size, but geojax has {size} parameters, PyTorch {peers_size}."
             )
