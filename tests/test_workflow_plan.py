@@ -56,7 +56,7 @@ def test_an_unknown_task_or_model_is_answered_with_those_there_are(configure, ru
     told = refusal(configure)
 
     assert told.startswith(f"runs/gaps.yaml: {kind}: there is no `{'sst_gap' if kind == 'task' else 'unett'}`.")
-    assert {"task": "seismic_phases, sst_gaps", "model": "cnn, gap_filler"}[kind] in told
+    assert {"task": "seismic_phases, sst_gaps", "model": "cnn, cnn2d, "}[kind] in told
 
 
 def test_what_merely_lies_among_the_models_is_no_model(configure, run):
