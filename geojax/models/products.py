@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from jax import lax
 
 CACHE = 2**21  # bytes that intermediate results may take
-NARROW = 8  # channels below which tiles cost more than they save
+TILED = 32  # channels from which tiles save more than they cost
+NARROW = 8
 
 
 def convolve(x: jax.Array, kernel: jax.Array, stride: int = 1, dilation: int = 1) -> jax.Array:
@@ -21,7 +22,7 @@ def convolve(x: jax.Array, kernel: jax.Array, stride: int = 1, dilation: int = 1
     window, channels = kernel.shape[:-2], kernel.shape[-2:]
     if dilation > 1:
         return multiply(views(x, window, stride, dilation), kernel.reshape(-1, channels[1]))
-    if window == (3, 3) and stride == 1 and min(channels) >= NARROW and x.dtype == jnp.float32:
+    if window == (3, 3) and stride == 1 and min(channels) >= TILED and x.dtype == jnp.float32:
         return convolve_tiles(x, kernel)
     return convolve_blocks(x, kernel, stride)
 

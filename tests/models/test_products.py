@@ -14,8 +14,8 @@ CASES = [  # places, window, inputs, outputs, stride, dilation
     ((7,), (7,), 8, 40, 1, 1),
     ((40,), (7,), 8, 5, 3, 1),
     ((41,), (3,), 4, 5, 1, 4),
-    ((12, 18), (3, 3), 8, 8, 1, 1),
-    ((9, 7), (3, 3), 9, 40, 1, 1),
+    ((12, 18), (3, 3), 32, 40, 1, 1),
+    ((9, 7), (3, 3), 40, 32, 1, 1),
     ((9, 8), (3, 3), 1, 9, 1, 1),
     ((12, 9), (5, 2), 8, 9, 2, 1),
     ((12, 9), (3, 3), 8, 9, 1, 2),
@@ -26,7 +26,7 @@ CASES = [  # places, window, inputs, outputs, stride, dilation
 def test_products_and_a_real_convolution_give_the_same_values_and_gradients(
     places, window, inputs, outputs, stride, dilation, rng
 ):
-    x = jnp.asarray(rng.normal(size=(4, *places, inputs)), "float32")
+    x = jnp.asarray(rng.normal(size=(3, *places, inputs)), "float32")
     kernel = jnp.asarray(rng.normal(size=(*window, inputs, outputs)), "float32")
 
     by_products = _with_gradients(products.convolve, x, kernel, stride, dilation)
@@ -47,19 +47,19 @@ def _with_gradients(form, x, kernel, stride, dilation):
 
 @pytest.mark.parametrize("examples", [1, 6])
 def test_tiles_take_any_number_of_examples_a_few_at_a_time(examples, rng, monkeypatch):
-    x = jnp.asarray(rng.normal(size=(examples, 10, 9, 8)), "float32")
-    kernel = jnp.asarray(rng.normal(size=(3, 3, 8, 8)), "float32")
+    x = jnp.asarray(rng.normal(size=(examples, 10, 9, 32)), "float32")
+    kernel = jnp.asarray(rng.normal(size=(3, 3, 32, 32)), "float32")
     whole = _with_gradients(products.convolve, x, kernel, 1, 1)
 
     monkeypatch.setattr(products, "CACHE", 1)
 
     for one, other in zip(_with_gradients(products.convolve, x, kernel, 1, 1), whole, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-4)
+        np.testing.assert_allclose(one, other, atol=1e-5 * float(jnp.abs(other).max()))
 
 
 def test_half_precision_is_summed_as_a_real_convolution_sums_it(rng):
-    x = jnp.asarray(rng.normal(size=(2, 10, 10, 16)), "bfloat16")
-    kernel = jnp.asarray(rng.normal(size=(3, 3, 16, 16)) / 12, "bfloat16")
+    x = jnp.asarray(rng.normal(size=(2, 10, 10, 32)), "bfloat16")
+    kernel = jnp.asarray(rng.normal(size=(3, 3, 32, 32)) / 17, "bfloat16")
 
     out = products.convolve(x, kernel)
 

@@ -11,6 +11,12 @@ from geojax.models.layers import Convolution
 from geojax.models.unet import UNet
 
 
+@nnx.jit
+def run(net, x, observed=None):
+    """The model, compiled whole: op by op takes far longer."""
+    return net(x, observed=observed)
+
+
 @pytest.fixture
 def field(rng):
     """(example, lat, lon, inputs) and a mask with clouds and a wholly unobserved corner."""
@@ -25,12 +31,12 @@ def test_what_is_not_observed_changes_nothing(sizes, field):
     x, observed = field
     net = UNet(3, 2, width=8, zero=False, **sizes, rngs=nnx.Rngs(0))
 
-    out = net(x, observed=observed)
+    out = run(net, x, observed=observed)
 
     assert jnp.isfinite(out).all()
-    assert (out == net(np.where(observed, x, 1e6), observed=observed)).all()
-    assert (out == net(np.where(observed, x, np.nan), observed=observed)).all()
-    assert not np.allclose(out, net(np.where(observed, x + 1, x), observed=observed))
+    assert (out == run(net, np.where(observed, x, 1e6), observed=observed)).all()
+    assert (out == run(net, np.where(observed, x, np.nan), observed=observed)).all()
+    assert not np.allclose(out, run(net, np.where(observed, x + 1, x), observed=observed))
 
 
 def test_no_nan_under_the_mask_reaches_a_gradient(field):
@@ -38,7 +44,7 @@ def test_no_nan_under_the_mask_reaches_a_gradient(field):
     net = UNet(3, 2, width=8, norm=True, zero=False, rngs=nnx.Rngs(0))
     x = np.where(observed, x, np.nan)
 
-    of_net, of_x = nnx.grad(lambda net, x: jnp.mean(net(x, observed=observed) ** 2), argnums=(0, 1))(
+    of_net, of_x = nnx.jit(nnx.grad(lambda net, x: jnp.mean(net(x, observed=observed) ** 2), argnums=(0, 1)))(
         net, jnp.asarray(x)
     )
 
@@ -67,7 +73,7 @@ def test_with_all_observed_the_inside_is_that_of_ordinary_convolutions(rng):
     net = UNet(3, 2, width=8, depth=1, zero=False, rngs=nnx.Rngs(0))
     x = rng.normal(size=(1, 24, 24, 3)).astype("float32")
 
-    plain, masked = net(x), net(x, observed=np.ones((1, 24, 24, 1), bool))
+    plain, masked = run(net, x), run(net, x, observed=np.ones((1, 24, 24, 1), bool))
 
     np.testing.assert_allclose(plain[:, 8:16, 8:16], masked[:, 8:16, 8:16], atol=1e-5)
 
@@ -77,7 +83,7 @@ def test_where_nothing_is_observed_the_bias_of_the_last_layer_remains(field):
     net = UNet(3, 2, width=8, zero=False, rngs=nnx.Rngs(0))
     net.leave.bias[...] = jnp.array([1.0, -2.0])
 
-    out = net(x * np.nan, observed=np.zeros(x.shape, bool))
+    out = run(net, x * np.nan, observed=np.zeros(x.shape, bool))
 
     np.testing.assert_array_equal(out, jnp.broadcast_to(net.leave.bias[...], out.shape))
 
@@ -86,7 +92,7 @@ def test_a_pooled_unet_gives_one_vector_for_a_field(field):
     x, _ = field
     net = UNet(3, 4, width=8, pooled=True, zero=False, rngs=nnx.Rngs(0))
 
-    assert net(x).shape == (2, 4)
+    assert run(net, x).shape == (2, 4)
 
 
 def test_by_default_a_unet_keeps_the_parameters_that_older_runs_hold():
@@ -102,13 +108,13 @@ def test_by_default_a_unet_keeps_the_parameters_that_older_runs_hold():
 
 def test_a_unet_at_its_start_gives_zero_and_half_precision_with_a_mask_stays_near(field):
     x, observed = field
-    assert (UNet(3, 2, width=8, rngs=nnx.Rngs(0))(x, observed=observed) == 0).all()
+    assert (run(UNet(3, 2, width=8, rngs=nnx.Rngs(0)), x, observed=observed) == 0).all()
     net = UNet(3, 2, width=8, norm=True, zero=False, rngs=nnx.Rngs(0))
     graph, params, rest = nnx.split(net, nnx.Param, ...)
 
     half = nnx.merge(graph, jax.tree.map(lambda p: p.astype("bfloat16"), params), rest)
-    out = half(x.astype("bfloat16"), observed=observed)
+    out = run(half, x.astype("bfloat16"), observed=observed)
 
-    single = net(x, observed=observed)
+    single = run(net, x, observed=observed)
     assert out.dtype == jnp.bfloat16
     assert float(jnp.abs(out - single).max()) < 0.1 * float(jnp.abs(single).max())

@@ -9,11 +9,11 @@ from flax import nnx
 from geojax.models.unet1d import UNet1D
 
 
-@pytest.mark.parametrize("samples", [1, 4, 255, 256, 257])
+@pytest.mark.parametrize("samples", [1, 257])
 def test_a_label_comes_for_every_sample_of_any_length(samples):
-    net = UNet1D(3, 3, width=4, rngs=nnx.Rngs(0))
+    net = UNet1D(3, 3, width=4, depth=3, rngs=nnx.Rngs(0))
 
-    out = net(jnp.ones((2, samples, 3)))
+    out = nnx.jit(lambda net, x: net(x))(net, jnp.ones((2, samples, 3)))
 
     assert out.shape == (2, samples, 3)
     assert jnp.isfinite(out).all()
@@ -33,7 +33,8 @@ def test_a_wave_later_by_a_whole_stride_gives_labels_later_by_as_much(rng):
     early[0, 320:380, 0] = wave
     late[0, 352:412, 0] = wave
 
-    before, after = net(early), net(late)
+    run = nnx.jit(lambda net, x: net(x))
+    before, after = run(net, early), run(net, late)
 
     np.testing.assert_allclose(before[0, 280:420], after[0, 312:452], atol=1e-5)
     assert float(jnp.abs(before[0, 280:420] - before[0, 200]).max()) > 0.1
