@@ -1,8 +1,8 @@
 """A task with its data at hand: what training, prediction, baselines, evaluation and report all open."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import xarray as xr
 
 from geojax import store
 from geojax import task as tasks
-from geojax.data import gathered, pools
+from geojax.data import gathered, pools, splits
 from geojax.data.parts import stem
 from geojax.errors import UserError
 from geojax.task import Examples, Settings, Task, Turn
@@ -108,28 +108,53 @@ class Problem:
         for own in pools.blocks(len(self.rows(split)), resident):
             yield own, self.some(split, own)
 
-    def rotated(self) -> tuple[pd.DataFrame, Examples, Examples]:
-        """Rows of training and validation, and all of them as examples to train on and to be judged by.
+    @property
+    def folded(self) -> bool:
+        """Whether each row is tested once, by what was trained without its fold."""
+        return "fold" in self.index
+
+    @cached_property
+    def folds(self) -> list["Problem"]:
+        """The problem of each fold; without folds the problem itself."""
+        if not self.folded:
+            return [self]
+        count = int(self.index["fold"].max()) + 1
+        return [replace(self, index=self.index.assign(split=splits.rotated(self.index, f))) for f in range(count)]
+
+    def in_order(self, split: str, pieces: Sequence[np.ndarray]) -> np.ndarray:
+        """What was found for the rows of a split of each fold, in the order of the index, each row once."""
+        rows = np.concatenate([np.flatnonzero(fold.index["split"] == split) for fold in self.folds])
+        return np.concatenate(pieces)[np.argsort(rows)]
+
+    def rotated(self) -> tuple[Examples, Examples]:
+        """All rows as examples to train on and to be judged by, for folds that are trained at once.
 
         raises UserError : the task's training examples share what is made of all of them, so that a fold held out
             would be known to the others
         """
-        rows = self.index[self.index["split"] != "test"].reset_index(drop=True)
         train, judged = (
-            self.task.examples(rows.assign(split=split), self.parts, self.scaling, self.settings)
+            self.task.examples(self.index.assign(split=split), self.parts, self.scaling, self.settings)
             for split in ("train", "validation")
         )
         if train.shared:
             raise UserError(
-                f"training: folds: examples must share nothing, but those of the task share {', '.join(train.shared)}, "
-                "which are made of all training data. Leave out `folds`; `ensemble` is admitted."
+                f"split by fold: examples must share nothing, but those of the task share {', '.join(train.shared)}, "
+                "which are made of all training data. Split by group or by time."
             )
-        return rows, train, judged
+        return train, judged
 
     def creator(self, model: dict[str, Any], train: Examples) -> Callable[[Any], Any]:
         """What makes a new model from random streams."""
         sizes = {key: value for key, value in model.items() if key != "name"}
         return partial(self.task.model, model["name"], sizes, train, self.settings)
+
+    def creators(self, model: dict[str, Any], every: Examples) -> list[Callable[[Any], Any]]:
+        """For each fold what makes a new model: it knows the fold's training examples alone.
+
+        every : examples of all rows
+        """
+        rows = (np.flatnonzero(fold.index["split"] == "train") for fold in self.folds)
+        return [self.creator(model, every.take(own)) for own in rows]
 
     def turns(self) -> tuple[Turn, ...]:
         """What a training step does, under the task's settings."""

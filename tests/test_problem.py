@@ -159,20 +159,54 @@ def test_gaps_in_pools_share_the_months_of_all_training_years(rng):
 
 
 def test_folds_are_refused_where_training_examples_share_what_is_made_of_all(phases):
-    with pytest.raises(UserError, match=r"folds: examples must share nothing, but .* share waveforms"):
+    with pytest.raises(UserError, match=r"by fold: examples must share nothing, but .* share waveforms"):
         phases.rotated()
 
 
-def test_rotated_examples_hold_training_and_validation_as_both_see_them(phases):
-    class Plain:
-        def examples(self, index, parts, scaling, settings):
-            training = np.full(len(index), (index["split"] == "train").all())
-            return tasks.Examples({"station": index["station"].to_numpy(), "training": training})
+class Plain:
+    """A task whose examples tell their row and what they are for."""
 
-    rows, train, judged = Problem(Plain(), phases.settings, phases.parts, phases.scaling, phases.index).rotated()
+    def examples(self, index, parts, scaling, settings):
+        training = np.full(len(index), (index["split"] == "train").all())
+        return tasks.Examples({"row": index["row"].to_numpy(), "training": training})
 
-    assert set(rows["split"]) == {"train", "validation"}
-    assert len(rows) == train.size == judged.size == (phases.index["split"] != "test").sum()
+    def model(self, name, sizes, train, settings, rngs):
+        return set(train.rows["row"])
+
+
+@pytest.fixture
+def folded(rng):
+    fold = rng.permutation(np.repeat(np.arange(4), [3, 2, 5, 4]))
+    index = pd.DataFrame({"row": np.arange(14), "part": "a", "split": "test", "fold": fold})
+    return Problem(Plain(), None, {}, xr.Dataset(), index)
+
+
+def test_rotated_examples_hold_every_row_to_train_on_and_to_be_judged_by(folded):
+    train, judged = folded.rotated()
+
+    assert (train.rows["row"] == np.arange(14)).all()
+    assert (judged.rows["row"] == np.arange(14)).all()
     assert train.rows["training"].all()
     assert not judged.rows["training"].any()
-    assert (train.rows["station"] == judged.rows["station"]).all()
+
+
+def test_each_row_is_tested_once_and_validates_once_by_folds_that_did_not_train_on_it(folded):
+    for split in ("test", "validation"):
+        rows = [fold.examples(split).rows["row"] for fold in folded.folds]
+        np.testing.assert_array_equal(folded.in_order(split, rows), np.arange(14))
+    for number, fold in enumerate(folded.folds):
+        of = {split: set(fold.rows(split)["fold"]) for split in ("train", "validation", "test")}
+        assert of["test"] == {number}
+        assert of["train"] | of["validation"] == set(range(4)) - {number}
+        assert not of["train"] & of["validation"]
+
+
+def test_what_a_fold_keeps_fixed_comes_from_its_own_training_rows(folded):
+    creates = folded.creators({"name": "any"}, folded.rotated()[0])
+
+    for create, fold in zip(creates, folded.folds, strict=True):
+        assert create(rngs=None) == set(fold.rows("train")["row"])
+
+
+def test_without_folds_the_problem_is_its_only_fold(phases):
+    assert phases.folds == [phases]

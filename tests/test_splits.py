@@ -1,12 +1,13 @@
 """Every example stands in the split that the configuration says."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import BY_GROUP, BY_TIME
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geojax.data import splits
+from geojax.data import audit, splits
 from geojax.errors import UserError
 
 
@@ -53,3 +54,49 @@ def test_whole_groups_go_to_their_split(blocks):
 def test_a_group_that_stands_in_no_split_is_refused_by_name(blocks):
     with pytest.raises(UserError, match="split: b, d must stand in train, validation or test, but stand in none"):
         splits.assign(blocks, BY_GROUP | {"train": ["a"], "test": ["e"]})
+
+
+def by_fold(folds=None):
+    return {"by": "fold", "folds": folds, "seed": 0}
+
+
+def test_by_fold_every_row_is_tested_and_each_group_is_a_fold():
+    index = pd.DataFrame({"group": list("bbacca")})
+
+    found = splits.assign(index, by_fold())
+
+    assert set(found["split"]) == {"test"}
+    assert list(found["fold"]) == [1, 1, 0, 2, 2, 0]
+
+
+@given(st.lists(st.integers(1, 30), min_size=3, max_size=12), st.integers(3, 5))
+def test_whole_groups_are_dealt_to_folds_of_about_as_many_rows(sizes, count):
+    groups = np.repeat([f"well {i}" for i in range(len(sizes))], sizes)
+    if len(sizes) < count:
+        with pytest.raises(UserError, match=f"there are {len(sizes)} groups"):
+            splits.deal(groups, count, 0)
+        return
+
+    found = pd.DataFrame({"group": groups, "fold": splits.deal(groups, count, 0)})
+
+    assert (found.groupby("group")["fold"].nunique() == 1).all()
+    filled = found.groupby("fold").size()
+    assert list(filled.index) == list(range(count))
+    assert filled.max() - filled.min() <= max(sizes)
+
+
+def test_while_a_fold_is_tested_the_next_one_validates():
+    index = pd.DataFrame({"fold": [0, 1, 2, 2]})
+
+    assert list(splits.rotated(index, 1)) == ["train", "test", "validation", "validation"]
+    assert list(splits.rotated(index, 2)) == ["validation", "train", "test", "test"]
+
+
+def test_folds_that_share_content_leak():
+    index = pd.DataFrame({"part": list("abc"), "group": list("abc"), "time": pd.NaT, "content": ["x", "y", "x"]})
+
+    checks = audit.examine(splits.assign(index, by_fold()), by_fold(), [])
+
+    assert [leak for check in checks for leak in check.leaks] == [
+        "the same content: part a in fold 1 and part c in fold 3"
+    ]

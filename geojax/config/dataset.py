@@ -36,12 +36,29 @@ class Reader(Section):
 
 
 class Scaling(Section):
-    """Centre and spread, fitted on the reference parts only."""
+    """Centre and spread, fitted on the reference parts only; without this section values stay as they are."""
 
-    center: Literal["month", "mean", "none"] = Field(description="month: one mean for each calendar month")
-    spread: Literal["all", "point", "none"] = Field(description="all: one deviation; point: one for each place")
-    over: list[Name] = Field(description="dimensions that the statistics run over")
-    reference: list[str] = Field(min_length=1, description="training parts: names or ranges such as 1991-2010")
+    center: Literal["month", "mean", "none"] = Field(
+        default="none", description="month: one mean for each calendar month"
+    )
+    spread: Literal["all", "point", "none"] = Field(
+        default="none", description="all: one deviation; point: one for each place"
+    )
+    over: list[Name] = Field(default_factory=list, description="dimensions that the statistics run over")
+    reference: list[str] = Field(
+        default_factory=list, description="training parts: names or ranges such as 1991-2010; none if nothing is scaled"
+    )
+
+    @property
+    def scales(self) -> bool:
+        """Whether values change."""
+        return (self.center, self.spread) != ("none", "none")
+
+    @model_validator(mode="after")
+    def is_fitted_on_something(self) -> Self:
+        if self.scales and not (self.reference and self.over):
+            raise ValueError("centre and spread are fitted: name `reference` parts and the dimensions `over`")
+        return self
 
     @model_validator(mode="after")
     def months_need_time(self) -> Self:
@@ -99,7 +116,19 @@ class GroupSplit(_Split):
         return self
 
 
-Split = Annotated[TimeSplit | GroupSplit, Field(discriminator="by")]
+class FoldSplit(_Split):
+    """Cross-validation: whole groups are dealt to folds, and each fold is tested once, by what was trained on others.
+
+    The fold after the tested one validates; all others train.
+    """
+
+    by: Literal["fold"]
+    folds: int | None = Field(default=None, ge=3, description="number of folds; null: each group is one")
+    seed: int = 0
+    embargo_days: int = Field(default=0, ge=0, description="shortest time between windows of one trace in two folds")
+
+
+Split = Annotated[TimeSplit | GroupSplit | FoldSplit, Field(discriminator="by")]
 
 
 class Quality(Section):
@@ -132,11 +161,20 @@ class Dataset(Section):
     reader: Reader
     parts: Parts
     split: Split
-    scaling: Scaling
+    scaling: Scaling = Scaling()
     quality: Quality = Quality()
     chunks: dict[Name, int] = Field(
         default_factory=dict, description="dimension: length along it that is read at once; else chunks of about 1 MiB"
     )
+
+    @model_validator(mode="after")
+    def folds_share_no_statistics(self) -> Self:
+        if self.split.by == "fold" and self.scaling.reference:
+            raise ValueError(
+                "split by fold: every group is tested, so no part can be a reference of the scaling; leave `scaling` "
+                "out, and let the task's model scale its inputs by its training examples"
+            )
+        return self
 
     @model_validator(mode="after")
     def parts_fit_source(self) -> Self:

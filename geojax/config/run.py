@@ -39,11 +39,6 @@ class Training(Section):
     average: float = Field(default=0.0, ge=0, lt=1, description="decay of the weights' moving average; 0 for none")
     patience: int = Field(default=20, ge=1, description="epochs without a better validation loss before the end")
     ensemble: int = Field(default=1, ge=1, description="members, trained at once from different seeds")
-    folds: int | None = Field(
-        default=None,
-        ge=2,
-        description="train as many ensembles at once, each held out from other groups of training and validation data",
-    )
     accumulate: int = Field(default=1, ge=1, description="pieces of a batch whose gradients are summed; saves memory")
     rematerialize: bool = Field(default=False, description="compute activations twice instead of keeping them")
     precision: Literal["float32", "bfloat16"] = Field(
@@ -58,19 +53,12 @@ class Training(Section):
         default=None, ge=1, description="examples held in memory at once, an epoch's pool; null for all of a split"
     )
 
-    @property
-    def members(self) -> int:
-        """Models trained at once."""
-        return self.ensemble * (self.folds or 1)
-
     @model_validator(mode="after")
     def fits_together(self) -> Self:
         if self.resident is not None and self.resident < self.batch_size:
             raise ValueError(f"resident ({self.resident}) must not be smaller than batch_size ({self.batch_size})")
         if self.batch_size % self.accumulate:
             raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of accumulate ({self.accumulate})")
-        if self.folds and (self.resident or self.update == "warm"):
-            raise ValueError("folds need all examples at once and begin anew: leave out resident and update: warm")
         return self
 
 

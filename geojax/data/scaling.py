@@ -53,6 +53,8 @@ def _sums_of_block(part: xr.Dataset, over: list[str]) -> xr.Dataset:
 def merge(parts: Iterable[xr.Dataset]) -> xr.Dataset:
     """Moments of all parts together, the same to the last bit in whatever order they come."""
     every = list(parts)
+    if not every:
+        return xr.Dataset()  # nothing is scaled
     return xr.apply_ufunc(_exact_sum, *every, join="exact", keep_attrs=True) if len(every) > 1 else every[0]
 
 

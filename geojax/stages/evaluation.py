@@ -17,18 +17,22 @@ def predict(
 ) -> None:  # fmt: skip
     """Predict the validation and test examples; the test examples also with the weights before an update."""
     from geojax.problem import Problem
-    from geojax.training import devices, loop, updates
-    from geojax.training.weights import from_dataset
+    from geojax.training import devices, updates
+    from geojax.training.weights import predictors
 
     devices.prepare(device)
     problem = Problem.open(parts, scaling, index, task, examples)
-    create = problem.creator(model, problem.some_training(resident))
+    few = problem.rotated()[0] if problem.folded else problem.some_training(resident)
+    creates = problem.creators(model, few) if problem.folded else [problem.creator(model, few)]
     start = store.read_json(weights).get("start")
     stored = {"now": store.read(weights)} | ({"before": updates.Finished(finished).read(start)} if start else {})
-    functions = {
-        name: loop.predictor(*from_dataset(create, own), problem.task.predict, batch_size)
-        for name, own in stored.items()
-    }
+    every = {name: predictors(creates, own, problem.task.predict, batch_size) for name, own in stored.items()}
+    functions = {name: own[0] for name, own in every.items()}
+
+    def of_folds() -> Iterator[dict[str, Any]]:
+        pairs = list(zip(every["now"], problem.folds, strict=True))
+        found = {split: [of(own.examples(split)) for of, own in pairs] for split in ("validation", "test")}
+        yield {split: problem.in_order(split, pieces) for split, pieces in found.items()}
 
     def blocks() -> Iterator[dict[str, Any]]:
         for split in ("validation", "test"):
@@ -36,7 +40,8 @@ def predict(
                 wanted = {split: "now"} | ({"before": "before"} if split == "test" and start else {})
                 yield {name: functions[which](own) for name, which in wanted.items()}
 
-    _write_predictions(blocks(), zarr, problem.task.predicted, {"validation": "validation"})
+    told = of_folds() if problem.folded else blocks()
+    _write_predictions(told, zarr, problem.task.predicted, {"validation": "validation"})
 
 
 def fit_baselines(
@@ -48,22 +53,42 @@ def fit_baselines(
     from geojax.problem import Problem
 
     problem = Problem.open(parts, scaling, index, task, examples)
-    train, validation = (problem.sample(split, resident) for split in ("train", "validation"))
-    counts = {name: (own.size, len(problem.rows(name))) for name, own in (("train", train), ("validation", validation))}
-    sampled = {name: list(pair) for name, pair in counts.items() if pair[0] < pair[1]}
-    for name, (size, of) in sampled.items():
-        logger.info("baselines see a fixed sample of %d of the %d %s examples", size, of, name)
-    baselines = problem.task.baselines(problem.settings)
-    chosen = {}
-    for name, baseline in baselines.items():
-        start = time.monotonic()
-        chosen[name] = baseline.fit(train, validation)
-        logger.info("%s: %s (%.1f s)", name, chosen[name], time.monotonic() - start)
-    blocks = (
-        {name: baseline.predict(own) for name, baseline in baselines.items()}
-        for _, own in problem.blocks("test", resident)
-    )
+    sampled = {
+        split: [len(problem.sampled(split, resident)), len(problem.rows(split))]
+        for split in ("train", "validation")
+        if not problem.fits(split, resident)
+    }
+    for split, (size, of) in sampled.items():
+        logger.info("baselines see a fixed sample of %d of the %d %s examples", size, of, split)
+
+    def fitted(fold: Problem) -> tuple[Mapping[str, Any], Section]:
+        train, validation = (fold.sample(split, resident) for split in ("train", "validation"))
+        baselines, chosen = problem.task.baselines(problem.settings), {}
+        for name, baseline in baselines.items():
+            start = time.monotonic()
+            chosen[name] = baseline.fit(train, validation)
+            logger.info("%s: %s (%.1f s)", name, chosen[name], time.monotonic() - start)
+        return baselines, chosen
+
+    every = [fitted(fold) for fold in problem.folds]
+    chosen = {name: _of_folds([own[name] for _, own in every]) for name in every[0][1]}
+    blocks: Iterable[Mapping[str, Any]]
+    if problem.folded:
+        tests = [fold.examples("test") for fold in problem.folds]
+        pieces = {n: [own[n].predict(test) for (own, _), test in zip(every, tests, strict=True)] for n in chosen}
+        blocks = [{name: problem.in_order("test", own) for name, own in pieces.items()}]
+    else:
+        blocks = (
+            {name: baseline.predict(own) for name, baseline in every[0][0].items()}
+            for _, own in problem.blocks("test", resident)
+        )
     _write_predictions(blocks, zarr, problem.task.predicted, {}, chosen=chosen, sampled=sampled)
+
+
+def _of_folds(chosen: list[Section]) -> Section:
+    """What was chosen in each fold, setting by setting; once where all agree."""
+    told = {key: [own.get(key) for own in chosen] for key in chosen[0]}
+    return {key: own[0] if all(each == own[0] for each in own) else own for key, own in told.items()}
 
 
 def evaluate_run(

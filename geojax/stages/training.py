@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from geojax import store
+from geojax.errors import UserError
 from geojax.log import logger
 
 Section = dict[str, Any]
@@ -31,7 +32,7 @@ def train_model(
         "ensemble": settings.ensemble, "scaling": store.read_json(scaling)["digest"],
         "groups": {split: sorted(map(str, own)) for split, own in groups.items()},
     }  # fmt: skip
-    create = problem.creator(model, fed.few)
+    create = problem.creator(model, fed.few) if fed.held is None else problem.creators(model, fed.few)
     kept = updates.Finished(finished)
     origin, start = kept.start(wanted, create) if settings.update == "warm" else (updates.SCRATCH, None)
     if settings.update == "warm":
@@ -60,7 +61,7 @@ class Fed(NamedTuple):
     """What the loop trains on and judges by."""
 
     train: Any
-    few: Any  # examples that a model can be made of
+    few: Any  # examples that a model can be made of; of folds all
     validation: Any
     held: Any  # rows of each fold, or None
     name: Callable[[int, Any], str]  # what rows of the examples of an epoch are called
@@ -72,10 +73,11 @@ def _fed(problem: Any, settings: Any) -> Fed:
     from geojax.training import order
     from geojax.training.feeding import Pools
 
-    if settings.folds:
-        rows, train, judged = problem.rotated()
-        held = order.folds(rows["group"].to_numpy(str), settings.folds, settings.seed)
-        return Fed(train, train, judged, held, lambda _, taken: _named(rows.iloc[taken]))
+    if problem.folded:
+        _admit_folds(settings)
+        train, judged = problem.rotated()
+        held = order.held(problem.index["fold"].to_numpy())
+        return Fed(train, train, judged, held, lambda _, taken: _named(problem.index.iloc[taken]))
     rows, resident = problem.rows("train"), settings.resident
     validation = problem.sample("validation", resident)
     if problem.fits("train", resident):
@@ -87,6 +89,14 @@ def _fed(problem: Any, settings: Any) -> Fed:
     pools = Pools(partial(problem.pool, resident, settings.seed), size, settings.epochs)
     few = problem.some_training(resident)
     return Fed(pools, few, validation, None, lambda epoch, taken: _named(rows.iloc[pooled(epoch)[taken]]))
+
+
+def _admit_folds(settings: Any) -> None:
+    if settings.resident or settings.update == "warm":
+        raise UserError(
+            "training: a dataset that is split by fold needs all examples at once and begins anew: leave out "
+            "`resident` and `update: warm`."
+        )
 
 
 def _named(rows: Any) -> str:
@@ -105,7 +115,8 @@ def _training_content(problem: Any, parts: str, scaling: str) -> list[str]:
     from geojax.data import gathered
     from geojax.data.parts import stem
 
-    rows = problem.index[problem.index["split"] != "test"].drop(columns="example").reset_index(drop=True)
+    known = slice(None) if problem.folded else problem.index["split"] != "test"
+    rows = problem.index[known].drop(columns="example").reset_index(drop=True)
     read = set(rows["part"])
     digests = [
         store.read_json(path)["digest"] for path in (*(p for p in gathered.read(parts) if stem(p) in read), scaling)

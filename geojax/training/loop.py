@@ -27,7 +27,7 @@ Name = Callable[[int, np.ndarray], str]
 
 
 def fit(
-    create: Create,
+    create: Create | Sequence[Create],
     turns: Sequence[Turn],
     loss: Loss,
     train: Examples | Pools,
@@ -40,7 +40,7 @@ def fit(
 ) -> tuple[Any, pd.DataFrame]:
     """Train all members at once and keep each one's best epoch on the validation examples.
 
-    create : makes a member from its own random streams
+    create : makes a member from its own random streams; with `held` one for each fold
     turns : what a step does; each loss is (model, batch, key, training) to a scalar
     loss : of validation, of the same form
     train : examples, resident on the device, or pools of them, one for each epoch
@@ -57,14 +57,18 @@ def fit(
     steps = order.steps(count, settings, updates)
     shape = steps, updates, settings.batch_size
     layout = Layout.of(settings)
+    folds = 1 if held is None else len(held.train)
+    models = folds * settings.ensemble
+    if held is not None and not isinstance(create, Sequence):
+        create = [create] * folds
     graph, state = members.begin(create, turns, settings, steps, start)
     feed = train if isinstance(train, Pools) else Whole(layout.copied(train))
     held_out = layout.copied(validation)
     rows_of = _rows_of(settings, shape, count, held)
     epoch_of = _compile(graph, turns, loss, settings, steps, rows_of, layout, held)
-    history = History(turns, settings.members)
+    history = History(turns, models)
     if saved := checkpoints.restore(state):
-        state, history = saved[1], History(turns, settings.members, saved[2])
+        state, history = saved[1], History(turns, models, saved[2])
         logger.info("resumed after epoch %d from %s", history.epochs, checkpoints.path)
     first = history.epochs
     state = layout.copied(state)
@@ -72,7 +76,7 @@ def fit(
     def identify(number: int, member: int, step: int) -> str:
         return name(number, np.unique(rows_of(number, member)[0][step]))
 
-    shown = Progress(settings.epochs, steps * updates * settings.batch_size * settings.members, first)
+    shown = Progress(settings.epochs, steps * updates * settings.batch_size * models, first)
     with shown as progress, closing(feed):
         for number in range(first, settings.epochs):
             if history.waited >= settings.patience:
@@ -118,7 +122,7 @@ def _rows_of(
     settings: Training, shape: tuple[int, int, int], count: int, held: order.Held | None
 ) -> Callable[[Any, Any], tuple[jax.Array, jax.Array]]:
     """(epoch, member) to the rows (step, update, batch) that it sees, and keys (step, update)."""
-    seeds = members.seeds(settings)
+    seeds = members.seeds(settings, 1 if held is None else len(held.train))
 
     def rows(number: Any, member: Any) -> tuple[jax.Array, jax.Array]:
         key = jax.random.fold_in(jax.random.key(seeds[member]), number)
@@ -156,6 +160,6 @@ def _compile(
             best_loss = jnp.where(better, value, state.best_loss)
             return State(params, average, rest, optimizers, best, best_loss), losses, value
 
-        return members.over(one, (state, jnp.arange(settings.members)))
+        return members.over(one, (state, jnp.arange(len(state.best_loss))))
 
     return jax.jit(epoch, donate_argnums=0)

@@ -49,27 +49,16 @@ def _shuffled(key: jax.Array, count: int, own: jax.Array | None) -> jax.Array:
     return own[jnp.argsort(last)]
 
 
-def folds(groups: np.ndarray, count: int, seed: int) -> Held:
-    """Whole groups dealt to `count` folds of about as many rows; member f trains on the rest and is held out from f.
+def held(fold: np.ndarray) -> Held:
+    """What each fold's members train on and are judged by: fold f tests, the next validates, the others train.
 
-    groups : (row,)
-    raises UserError : there are fewer groups than folds
+    fold : (row,) from 0 on
     """
-    names, sizes = np.unique(groups, return_counts=True)
-    if len(names) < count:
-        raise UserError(
-            f"training: folds must not exceed the {len(names)} groups of training and validation data, "
-            f"but is {count}. Make it smaller."
-        )
-    shuffled = np.random.default_rng(seed).permutation(len(names))
-    fold, filled = {}, np.zeros(count, int)
-    for i in sorted(shuffled, key=lambda i: -sizes[i]):  # the largest first, each to the emptiest fold
-        fold[names[i]] = int(np.argmin(filled))
-        filled[fold[names[i]]] += sizes[i]
-    of_row = np.array([fold[group] for group in groups])
-    held = [np.flatnonzero(of_row == f) for f in range(count)]
-    rest = [np.flatnonzero(of_row != f) for f in range(count)]
-    width, height = max(map(len, rest)), max(map(len, held))
+    count = int(fold.max()) + 1
+    after = (np.arange(count) + 1) % count
+    judged = [np.flatnonzero(fold == f) for f in after]
+    rest = [np.flatnonzero((fold != f) & (fold != next_)) for f, next_ in enumerate(after)]
+    width, height = max(map(len, rest)), max(map(len, judged))
     train = np.stack([np.pad(own, (0, width - len(own)), constant_values=-1) for own in rest])
     # A loss is a mean over examples: a shorter fold goes round again, so that all have one shape.
-    return Held(train, np.stack([np.resize(own, height) for own in held]))
+    return Held(train, np.stack([np.resize(own, height) for own in judged]))

@@ -1,7 +1,7 @@
 """Trained variables as a Zarr store: one array for each, with the member as its first dimension."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -10,6 +10,9 @@ import xarray as xr
 from flax import nnx
 
 from geojax.errors import UserError
+from geojax.task import Examples
+from geojax.training import loop
+from geojax.training.members import Create
 
 
 def to_dataset(best: Any, **settings: Any) -> xr.Dataset:
@@ -22,7 +25,7 @@ def to_dataset(best: Any, **settings: Any) -> xr.Dataset:
     return xr.Dataset(arrays, attrs={key: json.dumps(value, sort_keys=True) for key, value in settings.items()})
 
 
-def from_dataset(create: Callable[[nnx.Rngs], nnx.Module], stored: xr.Dataset) -> tuple[nnx.GraphDef, Any]:
+def from_dataset(create: Create, stored: xr.Dataset) -> tuple[nnx.GraphDef, Any]:
     """Structure of the model and its variables, as `loop.predict` takes them.
 
     raises UserError : the store belongs to another model
@@ -37,6 +40,18 @@ def from_dataset(create: Callable[[nnx.Rngs], nnx.Module], stored: xr.Dataset) -
         return stored[name].values
 
     return graph, jax.tree.map_with_path(read, tuple(variables))
+
+
+def predictors(
+    creates: Sequence[Create], stored: xr.Dataset, function: Callable[[Any, Any], jax.Array], batch: int
+) -> list[Callable[[Examples], np.ndarray]]:
+    """For each of `creates`, one for each fold, what its own members predict: examples to (example, …)."""
+    found = []
+    for fold, create in enumerate(creates):
+        every = {name: np.array_split(array.values, len(creates))[fold] for name, array in stored.data_vars.items()}
+        own = xr.Dataset({name: (stored[name].dims, values) for name, values in every.items()})
+        found.append(loop.predictor(*from_dataset(create, own), function, batch))
+    return found
 
 
 def _name(path: Any) -> str:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from geojax.config import Training
 from geojax.errors import UserError
 from geojax.training import processes
 from geojax.training.processes import Seat
@@ -86,7 +85,3 @@ def test_a_seat_is_told_by_hand_or_by_srun():
 def test_half_a_seat_is_refused(given):
     with pytest.raises(UserError, match="Set all three, or none"):
         processes.seat(given)
-
-
-def test_members_count_folds_and_ensemble():
-    assert Training(epochs=1, batch_size=1, learning_rate=1, ensemble=3, folds=4).members == 12

@@ -2,11 +2,9 @@
 
 import jax
 import numpy as np
-import pytest
 from flax import nnx
 
 from geojax.config import Training
-from geojax.errors import UserError
 from geojax.task import Examples, Turn
 from geojax.training import loop, order
 from geojax.training.checkpoints import Checkpoints
@@ -32,22 +30,16 @@ def test_epochs_longer_than_a_pass_repeat_no_example_within_a_pass():
     assert all(len(set(rows[i : i + 10])) == 10 for i in (0, 10))
 
 
-def test_folds_hold_out_whole_groups_once_each(rng):
-    groups = np.repeat([f"well {i}" for i in range(7)], rng.integers(3, 30, 7))
+def test_each_fold_trains_on_all_but_itself_and_the_one_that_judges_it(rng):
+    fold = rng.permutation(np.repeat(np.arange(4), [3, 9, 5, 7]))
 
-    held = order.folds(groups, 3, seed=0)
+    held = order.held(fold)
 
-    judged = [set(groups[rows]) for rows in held.validation]
-    assert set().union(*judged) == set(groups)
-    assert sum(map(len, judged)) == 7
-    for fold, rows in zip(judged, held.train, strict=True):
-        assert set(groups[rows[rows >= 0]]) == set(groups) - fold
-        assert len(rows[rows >= 0]) == np.sum([g not in fold for g in groups])
-
-
-def test_more_folds_than_groups_are_refused():
-    with pytest.raises(UserError, match="folds must not exceed the 2 groups"):
-        order.folds(np.array(["a", "b", "b"]), 3, 0)
+    for f, (train, judged) in enumerate(zip(held.train, held.validation, strict=True)):
+        after = (f + 1) % 4
+        assert set(judged) == set(np.flatnonzero(fold == after))
+        assert set(train[train >= 0]) == set(np.flatnonzero((fold != f) & (fold != after)))
+        assert len(train[train >= 0]) == np.sum((fold != f) & (fold != after))
 
 
 class Line(nnx.Module):
@@ -62,8 +54,8 @@ def loss(model, batch, key, training):
 def test_folds_trained_at_once_equal_trainings_of_each_alone(rng, tmp_path):
     x = rng.normal(size=(48, 3)).astype("float32")
     whole = Examples({"x": x, "y": x.sum(1, keepdims=True) + rng.normal(size=(48, 1)).astype("float32")})
-    own = settings(folds=3, ensemble=2)
-    held = order.folds(np.repeat(np.arange(6), 8).astype(str), 3, 0)
+    own = settings(ensemble=2)
+    held = order.held(np.repeat(np.arange(3), 16))
 
     def fit(name, train, judged, own, held=None):
         marks = Checkpoints(tmp_path / name, "key")
@@ -75,6 +67,6 @@ def test_folds_trained_at_once_equal_trainings_of_each_alone(rng, tmp_path):
     assert len(kernels) == 6
     for fold in range(3):
         alone = order.Held(held.train[fold : fold + 1], held.validation[fold : fold + 1])
-        single = settings(folds=2, ensemble=1).model_copy(update={"folds": 1, "seed": 1})
+        single = settings(ensemble=1).model_copy(update={"seed": 1})
         (one, _), _ = fit(f"fold {fold}", whole, whole, single, alone)
         np.testing.assert_allclose(kernels[2 * fold + 1], one["linear"]["kernel"][...][0], rtol=1e-5)

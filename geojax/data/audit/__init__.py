@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from geojax.data import splits
 from geojax.data.audit import copies, membership, times
 from geojax.data.audit.telling import Check, clock, place
 from geojax.errors import UserError
@@ -24,6 +25,7 @@ def examine(
     reference : parts that the scaling was fitted on
     raises UserError : an example ends before it begins
     """
+    index = splits.compared(index)
     if "end" in index and len(wrong := index[index["end"] < index["time"]]):
         row = next(wrong.itertuples())
         raise UserError(f"{place(row)}: an example must end after it begins, but ends at {clock(row.end)}.")

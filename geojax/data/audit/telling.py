@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from geojax.data.splits import SPLITS
+from geojax.data.splits import rank
 
 
 class Check(NamedTuple):
@@ -26,7 +26,7 @@ def torn_apart(index: pd.DataFrame, column: str) -> Iterator[tuple[Any, pd.DataF
 
 def in_order(splits: Iterable[str]) -> list[str]:
     """Names of splits, training first."""
-    return sorted(splits, key=SPLITS.index)
+    return sorted(splits, key=rank)
 
 
 def names(parts: pd.Series) -> str:
@@ -37,13 +37,13 @@ def names(parts: pd.Series) -> str:
 
 def each(rows: pd.DataFrame, beside: str = "") -> str:
     """The first row of each split among `rows`, by its place."""
-    first = [next(own.itertuples()) for _, own in sorted(rows.groupby("split"), key=lambda pair: SPLITS.index(pair[0]))]
+    first = [next(own.itertuples()) for _, own in sorted(rows.groupby("split"), key=lambda pair: rank(pair[0]))]
     return " and ".join(f"{place(row)}{f' ({getattr(row, beside)})' if beside else ''} in {row.split}" for row in first)
 
 
 def both(one: Any, two: Any) -> str:
     """Two examples, that of training first."""
-    pair = sorted((one, two), key=lambda row: SPLITS.index(row.split))
+    pair = sorted((one, two), key=lambda row: rank(row.split))
     return " and ".join(f"{place(row)} in {row.split}" for row in pair)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from geojax.data.audit.telling import Check, both, clock
-from geojax.data.splits import SPLITS
+from geojax.data.splits import rank
 from geojax.store.encoding import NS
 
 TRACES = ("trace", "station")  # columns that may say which instrument recorded an example
@@ -47,10 +47,11 @@ def traces(index: pd.DataFrame, split: dict[str, Any]) -> Check:
     rows = rows.iloc[np.lexsort((_ns(rows["time"]), pd.factorize(rows[column])[0]))]
     start, trace = _ns(rows["time"]), pd.factorize(rows[column])[0]
     end = _ns(rows["end"])
-    kind = pd.Categorical(rows["split"], SPLITS).codes
+    kinds = sorted(rows["split"].unique(), key=rank)
+    kind = pd.Categorical(rows["split"], kinds).codes
     opens = np.maximum.accumulate(np.where(np.diff(trace, prepend=-1) != 0, np.arange(len(rows)), 0))
     pairs = []
-    for other in range(len(SPLITS)):
+    for other in range(len(kinds)):
         held = _latest(end, kind == other, opens)
         near = (held >= 0) & (kind != other)
         before = held[near]
