@@ -20,5 +20,10 @@ rule all:
         "report/index.html",
 
 
+rule all_tasks:
+    input:
+        "report/all_tasks.html",
+
+
 onsuccess:
     ending.show(PLAN.runs)

@@ -143,8 +143,7 @@ def plan(count: int, resident: int) -> list[tuple[str, dict[str, Any]]]:
     index = {
         "parts": f"{data}/parts.json",
         "index": f"{results}/index.parquet",
-        "split": split,
-        "reference": train[:10],
+        "splits": {"made": {"split": split, "reference": train[:10]}},
         **section,
     }
     train_model = {"model": model, "training": training, "checkpoints": f"{results}/checkpoints", "code": ""}
@@ -153,7 +152,7 @@ def plan(count: int, resident: int) -> list[tuple[str, dict[str, Any]]]:
     evaluate = {"predictions": manifests["predictions"], "baselines": manifests["baselines"], "run": "made"}
     evaluate |= {"scores": f"{results}/scores.json", "table": f"{results}/scores.parquet"}
     evaluate |= {"evaluation": run.evaluation.model_dump(mode="json")}
-    config = {"run": run.model_dump(mode="json"), "dataset": dataset.model_dump(mode="json"), "dataset_name": "made"}
+    config = {"run": run.model_dump(mode="json"), "datasets": {"made": dataset.model_dump(mode="json")}}
     return [
         ("ingest_part", ingest),
         ("gather_parts", {"parts": parts[:10], "listed": f"{data}/reference.json"}),
@@ -166,7 +165,7 @@ def plan(count: int, resident: int) -> list[tuple[str, dict[str, Any]]]:
         ("predict", opened | predict | {"resident": resident}),
         ("fit_baselines", opened | {"zarr": stores["baselines"], "resident": resident}),
         ("evaluate_run", opened | evaluate | {"resident": resident}),
-        ("write_report", {"runs": {"made": config}, "page": "report/index.html"}),
+        ("write_page", {"name": "made", "page": "report/runs/made.html"} | config),
     ]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 IGNORED = ("geojax.log", "geojax.errors", "geojax.messages")  # what they change is never in a result
-WHOLE = ("write_report",)  # stages that may ask a task for anything
+WHOLE = ("write_page",)  # stages that may ask a task for anything
 ALWAYS = ("settings",)  # members of a task that every stage reads
 Definition = ast.FunctionDef | ast.ClassDef | ast.stmt
 

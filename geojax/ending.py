@@ -51,7 +51,7 @@ def _table(scores: dict[str, Any]) -> "Table":
 
 
 def _rows(scores: dict[str, Any]) -> list[tuple[str, dict[str, float]]]:
-    return [("model", scores["model"]), *scores.get("before", {}).items(), *scores["baselines"].items()]
+    return [("model", scores["model"]), *scores["others"].items(), *scores["baselines"].items()]
 
 
 def _interval(row: dict[str, float], prefix: str, sign: str = "") -> str:

@@ -50,6 +50,9 @@ def _descend(kind: type[BaseModel], location: Iterable[Any]) -> Iterator[tuple[s
     """Each step's key, None for the kind chosen from a union, and the sections that may lie below it."""
     models = [kind]
     for step in location:
+        if str(step).startswith(("constrained-", "list[")):  # how pydantic calls one of several types of a field
+            yield None, models
+            continue
         if len(models) > 1 and (chosen := [model for model in models if step in _tags(model)]):
             models = chosen
             yield None, models

@@ -12,8 +12,8 @@ import xarray as xr
 
 from geojax import store
 from geojax import task as tasks
-from geojax.data import gathered, pools, splits
-from geojax.data.parts import stem
+from geojax.data import gathered, pools
+from geojax.data.gathered import Paths, stem
 from geojax.errors import UserError
 from geojax.task import Examples, Settings, Task, Turn
 
@@ -45,14 +45,17 @@ class Problem:
     index: pd.DataFrame
 
     @classmethod
-    def open(cls, parts: str, scaling: str, index: str, task: str, examples: dict[str, Any]) -> "Problem":
-        """Open what the list of normalized parts and the manifests stand for; parts when examples are made of them."""
+    def open(cls, parts: Paths, scaling: Paths, index: str, task: str, examples: dict[str, Any]) -> "Problem":
+        """Open what the lists of normalized parts and the manifests stand for; parts when examples are made of them.
+
+        parts, scaling : of the run's dataset, or of each of its datasets, which are then not scaled
+        """
         chosen = tasks.load(task)
         return cls(
             chosen,
             tasks.settings_of(chosen, examples),
             Parts(path for path, _ in store.usable(gathered.read(parts))),
-            store.read(scaling).load(),
+            store.read(gathered.listed(scaling)[0]).load(),
             pd.read_parquet(store.beside(index, ".parquet")),
         )
 
@@ -119,7 +122,7 @@ class Problem:
         if not self.folded:
             return [self]
         count = int(self.index["fold"].max()) + 1
-        return [replace(self, index=self.index.assign(split=splits.rotated(self.index, f))) for f in range(count)]
+        return [replace(self, index=self.index.assign(split=rotated(self.index, f))) for f in range(count)]
 
     def in_order(self, split: str, pieces: Sequence[np.ndarray]) -> np.ndarray:
         """What was found for the rows of a split of each fold, in the order of the index, each row once."""
@@ -163,3 +166,9 @@ class Problem:
     def loss(self, model: Any, batch: Examples, key: Any, training: bool) -> Any:
         """The task's loss under its settings."""
         return self.task.loss(model, batch, key, training, self.settings)
+
+
+def rotated(index: pd.DataFrame, fold: int) -> pd.Series:
+    """The split of each row while `fold` is tested: the one after it validates."""
+    after = (fold + 1) % (int(index["fold"].max()) + 1)
+    return index["fold"].map({fold: "test", after: "validation"}).fillna("train")

@@ -3,7 +3,7 @@
 from geojax import ending, log, workflow as house
 
 with log.plainly(WorkflowError):
-    PLAN = house.read("config", only=config.get("runs"), kept=house.KEPT)
+    PLAN = house.read("config", config.get("runs"), house.KEPT, config.get("tiny", False))
     house.check_once(PLAN)
 
 
@@ -12,3 +12,4 @@ wildcard_constraints:
     run="[A-Za-z0-9_.-]+",
     lot="[A-Za-z0-9_.-]+",
     part="[A-Za-z0-9_.-]+",
+    selection="index|all_tasks",

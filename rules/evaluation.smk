@@ -27,6 +27,7 @@ rule evaluate_run:
         index="results/{run}/index.manifest.json",
         predictions="results/{run}/predictions.manifest.json",
         baselines="results/{run}/baselines.manifest.json",
+        rival=PLAN.rival_of_run,
     output:
         scores="results/{run}/scores.json",
         table="results/{run}/scores.parquet",
@@ -45,17 +46,35 @@ rule evaluate_run:
         "../scripts/evaluate_run.py"
 
 
+rule write_page:
+    input:
+        scores="results/{run}/scores.json",
+    output:
+        page="report/runs/{run}.html",
+    log:
+        "logs/{run}/write_page.log",
+    benchmark:
+        "logs/{run}/write_page.tsv"
+    params:
+        name="{run}",
+        settings=PLAN.configuration_of_run,
+        code=PLAN.code("write_page"),
+    script:
+        "../scripts/write_page.py"
+
+
 rule write_report:
     input:
-        scores=expand("results/{run}/scores.json", run=PLAN.runs),
+        scores=PLAN.scores_of_report,
+        pages=PLAN.pages_of_report,
     output:
-        page="report/index.html",
+        page="report/{selection}.html",
     log:
-        "logs/write_report.log",
+        "logs/write_report/{selection}.log",
     benchmark:
-        "logs/write_report.tsv"
+        "logs/write_report/{selection}.tsv"
     params:
-        runs=PLAN.report_sections(),
-        code=PLAN.code_of_report(),
+        titles=PLAN.titles_of_report,
+        code=PLAN.code("write_report"),
     script:
         "../scripts/write_report.py"

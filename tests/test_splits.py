@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from geojax.data import audit, splits
 from geojax.errors import UserError
+from geojax.problem import rotated
 
 
 def test_spans_of_time_hold_both_their_ends_and_an_open_end_takes_all_that_comes():
@@ -88,8 +89,8 @@ def test_whole_groups_are_dealt_to_folds_of_about_as_many_rows(sizes, count):
 def test_while_a_fold_is_tested_the_next_one_validates():
     index = pd.DataFrame({"fold": [0, 1, 2, 2]})
 
-    assert list(splits.rotated(index, 1)) == ["train", "test", "validation", "validation"]
-    assert list(splits.rotated(index, 2)) == ["validation", "train", "test", "test"]
+    assert list(rotated(index, 1)) == ["train", "test", "validation", "validation"]
+    assert list(rotated(index, 2)) == ["validation", "train", "test", "test"]
 
 
 def test_folds_that_share_content_leak():

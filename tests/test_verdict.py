@@ -115,9 +115,10 @@ def test_the_headline_is_the_score_over_all_slices_together():
 
 def test_the_model_before_an_update_is_shown_but_is_no_baseline():
     rivals = {BEFORE: (0.79, -0.01, 0.03), "forest": (0.7, 0.06, 0.14)}
-    found = verdict.summarize(table(F1, 0.8, rivals), F1, "a run", "stations", 57)
+    found = verdict.summarize(table(F1, 0.8, rivals), F1, "a run", "stations", 57, [BEFORE])
 
     assert found["best_baseline"] == "forest"
     assert list(found["baselines"]) == ["forest"]
-    assert found["before"][BEFORE]["difference_low"] == -0.01
+    assert found["others"][BEFORE]["difference_low"] == -0.01
     assert found["verdict"].startswith("better than forest")
+    assert found["verdicts"][BEFORE].startswith(f"no better than {BEFORE}")

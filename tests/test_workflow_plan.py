@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 from conftest import ROOT
 
 from geojax import code, workflow
@@ -154,7 +155,7 @@ def test_an_option_that_the_reader_does_not_take_is_refused(configure, dataset):
 
 def test_what_was_checked_is_not_checked_again_until_it_changes(configure, run, tmp_path, monkeypatch):
     checked = []
-    monkeypatch.setattr(workflow, "check_inside", lambda plan: checked.append(plan))
+    monkeypatch.setattr(workflow.reading, "check_inside", lambda plan: checked.append(plan))
 
     for width in (4, 4, 8, 4):
         run["model"]["width"] = width
@@ -168,7 +169,7 @@ def test_what_was_checked_is_checked_again_when_that_which_knows_the_settings_ch
     configure, tmp_path, monkeypatch, package, module
 ):
     checked = []
-    monkeypatch.setattr(workflow, "check_inside", checked.append)
+    monkeypatch.setattr(workflow.reading, "check_inside", checked.append)
     plan = workflow.read(configure())
     workflow.check_once(plan, tmp_path / "kept")
 
@@ -213,13 +214,13 @@ def test_a_run_depends_on_every_part_and_the_scaling_on_the_reference_only(confi
     def gathered(kind):
         return plan.gathered(Wildcards(dataset="fields", kind=kind))
 
-    assert plan.parts_of_run(Wildcards(run="gaps")) == "data/fields/parts.json"
-    assert plan.normalized_of_run(Wildcards(run="gaps")) == "data/fields/normalized.json"
+    assert plan.parts_of_run(Wildcards(run="gaps")) == ["data/fields/parts.json"]
+    assert plan.normalized_of_run(Wildcards(run="gaps")) == ["data/fields/normalized.json"]
     assert gathered("parts") == manifests("parts", 2000)
     assert gathered("normalized") == manifests("normalized", 2000)
     assert gathered("reference") == manifests("parts", 1996)
-    assert plan.reference_of_run(Wildcards(run="gaps")) == [str(year) for year in range(1991, 1997)]
-    assert plan.scaling_of_run(Wildcards(run="gaps")) == "data/fields/scaling.manifest.json"
+    assert plan.splits_of_run(Wildcards(run="gaps"))["fields"]["reference"] == list(map(str, range(1991, 1997)))
+    assert plan.scaling_of_run(Wildcards(run="gaps")) == ["data/fields/scaling.manifest.json"]
 
 
 def test_a_rule_sees_its_own_section_only(configure, dataset, run):
@@ -227,8 +228,7 @@ def test_a_rule_sees_its_own_section_only(configure, dataset, run):
 
     assert plan.run_section("training.batch_size")(Wildcards(run="gaps")) == 4
     assert plan.run_section("model")(Wildcards(run="gaps")) == run["model"]
-    for wildcards in (Wildcards(dataset="fields"), Wildcards(run="gaps")):
-        assert plan.dataset_section("scaling")(wildcards) == dataset["scaling"]
+    assert plan.dataset_section("scaling")(Wildcards(dataset="fields")) == dataset["scaling"]
 
 
 def test_editing_one_section_leaves_all_others_as_they_were(configure, run):
@@ -245,7 +245,9 @@ def test_editing_one_section_leaves_all_others_as_they_were(configure, run):
 def test_sections_are_what_json_can_hold(configure):
     plan = workflow.read(configure())
 
-    assert json.loads(json.dumps(plan.report_sections())) == plan.report_sections()
+    told = plan.configuration_of_run(Wildcards(run="gaps"))
+
+    assert json.loads(json.dumps(told)) == told
 
 
 def test_the_code_of_a_job_is_that_of_its_own_task_model_and_reader(configure):
@@ -256,7 +258,8 @@ def test_the_code_of_a_job_is_that_of_its_own_task_model_and_reader(configure):
     assert plan.code("ingest_part")(part) == code.digest("ingest_part", "data.readers.netcdf")
     assert plan.code("fit_scaling")(part) == code.digest("fit_scaling")
     assert plan.code("gather_parts")(part) == code.digest("gather_parts")
-    assert plan.code_of_report() == code.digest("write_report", "tasks.sst_gaps")
+    assert plan.code("write_page")(run) == code.digest("write_page", "tasks.sst_gaps")
+    assert plan.code("write_report")(Wildcards(selection="index")) == code.digest("write_report")
 
 
 def test_a_plan_that_remembers_digests_tells_the_same(configure, tmp_path):
@@ -275,3 +278,76 @@ def test_what_is_asked_together_is_what_each_tells(configure, dataset):
 
     assert found == {"scaling": dataset["scaling"], "raw": ["data/fields/raw/whole.manifest.json"]}
     assert list(inspect.signature(ask).parameters) == ["wildcards"]  # Snakemake hands over what this names
+
+
+def add(configure, name, **changes):
+    """Write another run like `gaps` beside it."""
+    directory = configure()
+    path = directory / "runs" / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load((directory / "runs/gaps.yaml").read_text()) | changes))
+    return directory
+
+
+def test_a_plain_run_makes_what_is_quick_and_what_is_named_is_made_anyway(configure):
+    directory = add(configure, "slow", quick=False)
+
+    index, every = Wildcards(selection="index"), Wildcards(selection="all_tasks")
+    plain, named = workflow.read(directory), workflow.read(directory, only="slow")
+
+    assert plain.scores_of_report(index) == ["results/gaps/scores.json"]
+    assert plain.pages_of_report(every) == ["report/runs/gaps.html", "report/runs/slow.html"]
+    assert named.scores_of_report(index) == ["results/slow/scores.json"]
+
+
+def test_the_run_that_is_compared_with_comes_along_but_is_not_reported(configure):
+    plan = workflow.read(add(configure, "wide", against="gaps", model={"name": "gap_filler", "width": 8}), only="wide")
+
+    assert set(plan.runs) == {"gaps", "wide"}
+    assert plan.wanted == ["wide"]
+    assert plan.rival_of_run(Wildcards(run="wide"))[0] == "results/gaps/predictions.manifest.json"
+    assert plan.rival_of_run(Wildcards(run="gaps")) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"against": "gasp"}, "against: must be another run, but is `gasp`"),
+        ({"against": "other"}, "against: must be another run, but is `other`"),
+        ({"against": "gaps", "examples": {"training_gaps": 5}}, "`examples` differs from that of"),
+    ],
+)
+def test_what_cannot_be_compared_in_pairs_is_refused(configure, changes, told):
+    with pytest.raises(UserError, match=told):
+        workflow.read(add(configure, "other", **changes))
+
+
+def test_datasets_of_one_run_must_not_be_scaled_each_by_its_own_statistics(configure, run):
+    run["dataset"] = ["fields", "others"]
+    directory = configure()
+    (directory / "datasets/others.yaml").write_text((directory / "datasets/fields.yaml").read_text())
+
+    with pytest.raises(UserError, match="fields is scaled by statistics of its own"):
+        workflow.read(directory)
+
+
+def test_a_tiny_run_differs_in_what_its_section_says(configure, run):
+    run["tiny"] = {"examples": {"training_gaps": 1}, "training": {"epochs": 1}}
+
+    plain, tiny = (workflow.read(configure(), tiny=said).runs["gaps"] for said in ("false", "True"))
+
+    assert plain.training.epochs == run["training"]["epochs"]
+    assert (tiny.training.epochs, tiny.training.steps, tiny.evaluation.resamples) == (1, 2, 100)
+    assert tiny.training.batch_size == run["training"]["batch_size"]
+    assert tiny.examples == run.get("examples", {}) | {"training_gaps": 1}
+
+
+def test_a_wrong_setting_of_the_tiny_run_is_told_with_its_place(configure, run):
+    run["tiny"] = {"training": {"epohcs": 1}}
+
+    with pytest.raises(UserError, match=r"gaps.yaml: tiny: training: no setting `epohcs`. Did you mean epochs"):
+        workflow.read(configure(), tiny=True)
+
+
+def test_tiny_is_true_or_false(configure):
+    with pytest.raises(UserError, match="tiny must be true or false, but is 'ture'"):
+        workflow.read(configure(), tiny="ture")

@@ -1,10 +1,13 @@
 """What may stand in `config/runs/*.yaml`."""
 
+from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from geojax.config.section import Name, Section
+from geojax.errors import UserError
+from geojax.messages import explain
 
 
 class Model(BaseModel):
@@ -72,10 +75,48 @@ class Evaluation(Section):
 class Run(Section):
     """One experiment: a dataset, a task, a model."""
 
-    dataset: Name
+    dataset: Name | list[Name] = Field(description="one dataset; or several, on the examples of all of which")
     task: Name
     title: str
+    quick: bool = Field(
+        default=True, description="false: made by `snakemake all_tasks`, or when named, not by a plain `snakemake`"
+    )
+    against: Name | None = Field(
+        default=None, description="another run of the same examples, to be compared with in pairs: another model"
+    )
     examples: dict[str, Any] = Field(default_factory=dict, description="the task's own settings")
     model: Model
     training: Training
     evaluation: Evaluation = Evaluation()
+    tiny: dict[str, Any] = Field(
+        default_factory=dict, description="what differs with `--config tiny=true`, which tries the whole run in seconds"
+    )
+
+    @property
+    def datasets(self) -> list[str]:
+        return [self.dataset] if isinstance(self.dataset, str) else self.dataset
+
+    @field_validator("dataset")
+    @classmethod
+    def names_each_dataset_once(cls, dataset: str | list[str]) -> str | list[str]:
+        if isinstance(dataset, list) and (not dataset or len(set(dataset)) < len(dataset)):
+            raise ValueError("must name at least one dataset, and each once")
+        return dataset
+
+
+def shrunk(run: Run, path: str | Path = "") -> Run:
+    """The run with what its section `tiny` says in place of its own: two short epochs, if it says nothing of them.
+
+    raises UserError : the section says something that is not admitted
+    """
+    least = {"training": {"epochs": 2, "steps": 2}, "evaluation": {"resamples": 100}}
+    try:
+        return Run.model_validate(_merged(_merged(run.model_dump(exclude_unset=True), least), run.tiny))
+    except ValidationError as error:
+        raise UserError(explain(f"{path}: tiny", Run, error)) from None
+
+
+def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Section by section; what stands in `over` wins."""
+    both = {key: _merged(under[key], over[key]) for key in under.keys() & over if isinstance(over[key], dict)}
+    return under | over | both

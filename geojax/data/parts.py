@@ -1,7 +1,6 @@
 """Which parts a dataset has. Light: it runs whenever Snakemake builds the DAG."""
 
 import re
-from pathlib import Path
 
 from geojax.config.dataset import Dataset
 from geojax.config.parts import PeriodParts, StationParts
@@ -61,8 +60,3 @@ def _range(item: str, known: list[str]) -> list[str]:
     if len(ends) == 2 and set(ends) <= set(known):
         return known[known.index(ends[0]) : known.index(ends[1]) + 1]
     return expand([item])
-
-
-def stem(path: str | Path) -> str:
-    """Name of the part that a store, or its manifest, belongs to."""
-    return Path(path).name.removesuffix(".zarr").removesuffix(".manifest.json")

@@ -70,9 +70,3 @@ def deal(groups: np.ndarray, count: int | None, seed: int) -> np.ndarray:
         fold[i] = np.argmin(filled)
         filled[fold[i]] += sizes[i]
     return fold[place]
-
-
-def rotated(index: pd.DataFrame, fold: int) -> pd.Series:
-    """The split of each row while `fold` is tested: the one after it validates."""
-    after = (fold + 1) % (int(index["fold"].max()) + 1)
-    return index["fold"].map({fold: "test", after: "validation"}).fillna("train")

@@ -1,10 +1,12 @@
 """How the data flow, as a drawing: each stage with its number of jobs and the time that they took."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+
+from markupsafe import Markup
 
 from geojax.report import rounding
 
@@ -12,14 +14,14 @@ WIDE, HIGH, ACROSS, DOWN = 138, 60, 166, 88  # a box and the step from one to th
 PLACES = {  # column, row
     "fetch_raw": (0, 1), "ingest_part": (1, 1), "fit_scaling": (2, 2), "normalize_part": (3, 1),
     "index_examples": (3, 0), "train_model": (4, 0), "fit_baselines": (4, 2), "predict": (5, 0),
-    "evaluate_run": (6, 1), "write_report": (7, 1),
+    "evaluate_run": (6, 1), "write_page": (7, 1),
 }  # fmt: skip
 ARROWS = (
     ("fetch_raw", "ingest_part"), ("ingest_part", "index_examples"), ("ingest_part", "fit_scaling"),
     ("ingest_part", "normalize_part"), ("fit_scaling", "normalize_part"), ("normalize_part", "train_model"),
     ("normalize_part", "fit_baselines"), ("index_examples", "train_model"), ("index_examples", "fit_baselines"),
     ("train_model", "predict"), ("predict", "evaluate_run"), ("fit_baselines", "evaluate_run"),
-    ("evaluate_run", "write_report"),
+    ("evaluate_run", "write_page"),
 )  # fmt: skip
 
 
@@ -38,20 +40,23 @@ class Stage:
         return rounding.seconds(self.time_s) if self.measured else "not measured"
 
 
-def stages(run: str, dataset: str, parts: list[str], lots: list[str], logs: str | Path = "logs") -> list[Stage]:
-    """The stages in the order of flow, measured from Snakemake's benchmark files where there are any."""
-    logs = Path(logs)
-    kept = PLACES if lots else PLACES.keys() - {"fetch_raw"}
-    found = []
-    for name in (place for place in PLACES if place in kept):
-        if each := {"ingest_part": parts, "normalize_part": parts, "fetch_raw": lots}.get(name):
-            jobs, files = len(each), [logs / dataset / name / f"{part}.tsv" for part in each]
-        else:
-            folder = {"fit_scaling": dataset, "write_report": "."}.get(name, run)
-            jobs, files = 1, [logs / folder / f"{name}.tsv"]
-        rows = [row for file in files if name != "write_report" for row in _rows(file)]
+def stages(run: str, datasets: Sequence[tuple[str, list[str], list[str]]], logs: str | Path = "logs") -> list[Stage]:
+    """The stages in the order of flow, measured from Snakemake's benchmark files where there are any.
+
+    datasets : name, names of the parts, names of the lots that are fetched
+    """
+    logs, found = Path(logs), []
+    for name in PLACES:
+        files = [logs / run / f"{name}.tsv"]
+        if name == "fit_scaling":
+            files = [logs / dataset / f"{name}.tsv" for dataset, *_ in datasets]
+        elif name in ("fetch_raw", "ingest_part", "normalize_part"):
+            jobs = [(own, each) for own, parts, lots in datasets for each in (lots if name == "fetch_raw" else parts)]
+            files = [logs / dataset / name / f"{each}.tsv" for dataset, each in jobs]
+        rows = [row for file in files if name != "write_page" for row in _rows(file)]
         memory = max((row[1] for row in rows), default=0.0)
-        found.append(Stage(name, jobs, len(rows), sum(row[0] for row in rows), memory))
+        if files:
+            found.append(Stage(name, len(files), len(rows), sum(row[0] for row in rows), memory))
     return found
 
 
@@ -71,14 +76,14 @@ def _number(text: str | None) -> float:
         return 0.0
 
 
-def drawing(found: list[Stage]) -> str:
+def drawing(found: list[Stage]) -> Markup:
     """The stages as inline SVG; colours come from the page's style sheet."""
     names = {stage.name for stage in found}
     arrows = [_arrow(*pair) for pair in ARROWS if set(pair) <= names]
     width, height = 7 * ACROSS + WIDE + 2, 2 * DOWN + HIGH + 2
     told = "; ".join(f"{s.name}: {s.jobs} {'jobs' if s.jobs > 1 else 'job'}, {s.took}" for s in found)
     label = escape(f"Stages of the workflow. {told}")
-    return (
+    return Markup(
         f'<svg class="flow" viewBox="-1 -1 {width} {height}" role="img" aria-label="{label}">'
         '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M0 0 L8 4 L0 8 z" class="head"/></marker></defs>'
@@ -88,7 +93,7 @@ def drawing(found: list[Stage]) -> str:
 
 def _box(stage: Stage) -> str:
     x, y = PLACES[stage.name][0] * ACROSS, PLACES[stage.name][1] * DOWN
-    took = "this page" if stage.name == "write_report" else stage.took
+    took = "this page" if stage.name == "write_page" else stage.took
     if stage.jobs > 1:
         took = f"{stage.jobs} jobs, {took}"
     middle = x + WIDE / 2

@@ -1,26 +1,21 @@
-"""The report: one page for all runs, each gathered from what its stages left."""
+"""The page of a run, gathered from what its stages left."""
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from geojax import store
-from geojax.config import Dataset
-from geojax.data import parts as partition_of
 from geojax.problem import Problem
-from geojax.report import condition, figures, flow, partition, plates, rounding, tables
+from geojax.report import figures, flow, partition, plates, prepared, tables, templates, verdicts
 from geojax.report.plates import Plate
+from geojax.report.prepared import Prepared
 from geojax.report.tables import Table
 from geojax.task import Outcome
-
-RAW_SHOWN = 5  # raw files whose digests the page tells; all stand in the manifests
 
 
 @dataclass(frozen=True)
@@ -31,11 +26,7 @@ class Section:
     title: str
     question: str
     scores: dict[str, Any]
-    dataset_name: str
-    dataset: dict[str, Any]
-    parts: int
-    raw: dict[str, str]  # digest of each raw file, by its name
-    condition: condition.Condition
+    datasets: list[Prepared]
     stages: list[flow.Stage]
     split: list[dict[str, str]]
     split_plate: Plate | None
@@ -47,61 +38,45 @@ class Section:
     details: list[Table]
     chosen: list[tuple[str, str]]
     pictures: list[Plate]
-    drift: Plate
+    drift: list[Plate]
     device: str
     facts: list[tuple[str, str]]
     config: str
     sampled: str = ""  # what was seen of the examples if not all could be held at once
 
     @property
-    def raw_shown(self) -> list[tuple[str, str]]:
-        """The first of the raw files with their digests."""
-        return list(self.raw.items())[:RAW_SHOWN]
-
-    @property
     def drawing(self) -> Markup:
-        return Markup(flow.drawing(self.stages))
+        return flow.drawing(self.stages)
 
     @property
-    def verdict(self) -> str:
-        """The verdict with true minus signs; hyphens inside names stay."""
-        return re.sub(r"-(?=\d)", rounding.MINUS, self.scores["verdict"])
-
-    @property
-    def share(self) -> str:
-        """The difference from the best baseline as a share of its value, in percent."""
-        best = self.scores["baselines"][self.scores["best_baseline"]]
-        return f"{100 * abs(best['difference'] / best['value']):.2g} %"
-
-    @property
-    def outcome(self) -> str:
-        """Better, worse or no better: the first words of the verdict."""
-        verdict = self.scores["verdict"]
-        # "better" stands in "no better" too, so the longer comes first.
-        return next(word for word in ("no better", "better", "worse") if verdict.startswith(word))
+    def verdict(self) -> verdicts.Verdict:
+        return verdicts.Verdict(self.scores)
 
 
-def section(name: str, run: dict[str, Any], dataset: dict[str, Any], dataset_name: str) -> Section:
+def section(name: str, run: dict[str, Any], datasets: Mapping[str, dict[str, Any]]) -> Section:
     """Gather a run and draw its figures, from conventional paths below the working directory."""
-    results, data = Path("results") / name, Path("data") / dataset_name
-    configured = Dataset.model_validate(dataset)
-    names = partition_of.names(configured)
-    manifests = [str(data / "normalized" / f"{part}.manifest.json") for part in names]
-    scaling, own_index = str(data / "scaling.manifest.json"), str(results / "index.manifest.json")
-    problem = Problem.open(str(data / "normalized.json"), scaling, own_index, run["task"], run["examples"])
+    results = Path("results") / name
+    every = [prepared.gather(each, config) for each, config in datasets.items()]
+    own_index = str(results / "index.manifest.json")
+    problem = Problem.open(
+        [str(own.folder / "normalized.json") for own in every],
+        [str(own.folder / "scaling.manifest.json") for own in every],
+        own_index, run["task"], run["examples"],
+    )  # fmt: skip
     scores, table = store.read_json(results / "scores.json"), pd.read_parquet(results / "scores.parquet")
     task, index, history = problem.task, problem.index, pd.read_parquet(results / "history.parquet")
     methods = figures.method_order(table, task.headline)
-    normalized = {part: store.read_json(path) for part, path in zip(names, manifests, strict=True)}
-    entered = {part: store.read_json(data / "parts" / f"{part}.manifest.json") for part in names}
-    spans = _spans(normalized)
+    spans = {part: span for own in every for part, span in own.spans.items()}
+    ways = {config["split"]["by"] for config in datasets.values()}
     model = store.read_json(results / "model.manifest.json")
+    resident = run["training"]["resident"]
+    shown = {key: value for key, value in run.items() if key != "tiny"}
+    config = {"run": shown, "datasets": dict(datasets)}
     return Section(
-        name=name, title=run["title"], question=task.question, scores=scores, dataset_name=dataset_name,
-        dataset=dataset, parts=len(names), raw=condition.raw_files(entered), condition=condition.of_parts(entered),
-        stages=flow.stages(name, dataset_name, names, partition_of.lots(configured)),
+        name=name, title=run["title"], question=task.question, scores=scores, datasets=every,
+        stages=flow.stages(name, [(own.name, own.names, own.lots) for own in every]),
         split=partition.counts(index, spans),
-        split_plate=plates.split(index, spans, dataset["split"]["by"]),
+        split_plate=plates.split(index, spans, ways.pop() if len(ways) == 1 else "group"),
         audited=partition.audited(store.read_json(own_index)["audit"]),
         learning=plates.learning(history),
         training=_trained(history, run["training"], model),
@@ -109,37 +84,18 @@ def section(name: str, run: dict[str, Any], dataset: dict[str, Any], dataset_nam
         score_plates=plates.scores(table, task.headline, methods, scores),
         details=tables.sliced(table, task.headline, methods),
         chosen=[(m, tables.settings(scores["chosen"].get(m, {}))) for m in methods if m in scores["baselines"]],
-        sampled=_sampled(scores, index, resident := run["training"]["resident"]),
+        sampled=_sampled(scores, index, resident),
         pictures=[plates.plate(p) for p in task.pictures(_outcome(problem, results, scores, table, resident))],
-        drift=plates.drift(index, {part: own["drift"] for part, own in normalized.items()}),
+        drift=[plates.drift(index, own.drift) for own in every if any(own.drift.values())],
         device=model.get("device", "not recorded"),
-        facts=_facts(results, data, model),
-        config=yaml.safe_dump({"run": run, "dataset": dataset}, sort_keys=False, allow_unicode=True, width=110),
+        facts=_facts(results, every, model),
+        config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=110),
     )  # fmt: skip
 
 
-def render(sections: list[Section]) -> str:
+def render(section: Section) -> str:
     """The page, with nothing to be loaded from elsewhere."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"value": rounding.value, "difference": rounding.difference}
-    environment.filters |= {"doi": link_dois, "stacked": _stacked}
-    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return environment.get_template("page.html.j2").render(sections=sections, made=made)
-
-
-def link_dois(text: str) -> Markup:
-    """Text in which each `doi:…` is a link; the only links that leave the page."""
-    pattern = re.compile(r"doi:(10\.\d{4,9}/[^\s,;]+[^\s,;.])")
-    return Markup(pattern.sub(r'<a href="https://doi.org/\1">doi:\1</a>', str(escape(text))))
-
-
-def _stacked(text: str) -> Markup:
-    """A value with its interval on a line of its own."""
-    middle, _, ends = text.partition(" (")
-    return Markup('{}<br> <span class="muted">({}</span>').format(middle, ends)
+    return templates.render("page.html.j2", s=section)
 
 
 def _outcome(
@@ -153,11 +109,6 @@ def _outcome(
     best = scores["best_baseline"]
     rows, test = problem.rows("test").iloc[taken].reset_index(drop=True), problem.sample("test", resident)
     return Outcome(rows, problem.parts, problem.scaling, test, model, baselines, best, table)
-
-
-def _spans(manifests: dict[str, dict[str, Any]]) -> partition.Spans:
-    spans = {part: own.get("time_span") for part, own in manifests.items()}
-    return {part: (pd.Timestamp(span[0]), pd.Timestamp(span[1])) for part, span in spans.items() if span}
 
 
 def _sampled(scores: dict[str, Any], index: pd.DataFrame, resident: int | None) -> str:
@@ -193,9 +144,11 @@ def _trained(history: pd.DataFrame, training: dict[str, Any], model: dict[str, A
     )
 
 
-def _facts(results: Path, data: Path, model: dict[str, Any]) -> list[tuple[str, str]]:
+def _facts(results: Path, every: list[Prepared], model: dict[str, Any]) -> list[tuple[str, str]]:
     """Digests of what the run made, and versions of what made it."""
-    kept = {"scaling": data / "scaling", "index": results / "index", "model": results / "model"}
+    several = len(every) > 1
+    kept = {f"scaling of {own.name}" if several else "scaling": own.folder / "scaling" for own in every}
+    kept |= {"index": results / "index", "model": results / "model"}
     kept |= {name: results / name for name in ("predictions", "baselines")}
     digests = [(name, store.read_json(f"{path}.manifest.json")["digest"]) for name, path in kept.items()]
     versions = ", ".join(f"{name} {number}" for name, number in model.get("versions", {}).items())

@@ -8,6 +8,12 @@ import pandas as pd
 from geojax.report import figures, partition, tables
 from geojax.task import Picture, Score
 
+SPLIT = {
+    "time": "Split by time, without a shuffle.",
+    "group": "Split by whole groups: no place of the test split was seen in training.",
+    "fold": "Cross-validation by whole groups: each place was tested once, by what was trained without its group.",
+}
+
 
 @dataclass(frozen=True)
 class Plate:
@@ -65,9 +71,7 @@ def drift(index: pd.DataFrame, measured: dict[str, dict[str, dict[str, float]]])
 def split(index: pd.DataFrame, spans: partition.Spans, by: str) -> Plate | None:
     """The split by time or by place, if the index can show it."""
     figure = partition.figure(index, spans, by)
-    groups = "Split by whole groups: no place of the test split was seen in training."
-    caption = "Split by time, without a shuffle." if by == "time" else groups
-    return plate(Picture("The split", caption, figure)) if figure else None
+    return plate(Picture("The split", SPLIT[by], figure)) if figure else None
 
 
 def learning(history: pd.DataFrame) -> Plate:

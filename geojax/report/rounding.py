@@ -1,6 +1,7 @@
 """Numbers as a reader wants them: as many digits as the interval supports."""
 
 import math
+import re
 from collections.abc import Mapping
 
 MINUS = "\N{MINUS SIGN}"
@@ -20,6 +21,11 @@ def number(value: float, digits: int, signed: bool = False) -> str:
         return "undefined"
     text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
     return text.replace("-", MINUS)
+
+
+def minus(text: str) -> str:
+    """A text with true minus signs before numbers; hyphens inside names stay."""
+    return re.sub(r"-(?=\d)", MINUS, text)
 
 
 def value(row: Mapping[str, float], units: str = "1", digits: int | None = None) -> str:

@@ -1,21 +1,25 @@
 """What the scores say, in words, for a win as for a loss."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from geojax.task import BEFORE, Score
+from geojax.task import Score
 
 
-def summarize(table: pd.DataFrame, headline: Score, run: str, groups: str, count: int) -> dict[str, Any]:
+def summarize(
+    table: pd.DataFrame, headline: Score, run: str, groups: str, count: int, others: Sequence[str] = ()
+) -> dict[str, Any]:
     """The headline of a run: model, each baseline, the best of them, and the verdict.
 
     table : as from `resampling.table`
+    others : methods that are compared with, and are no baselines: the model before an update, another run
     """
     rows = table[table["score"] == headline.name]
     by_method = {str(name): _headline(own) for name, own in rows.groupby("method", sort=False)}
     model = by_method.pop("model")
-    before = {BEFORE: by_method.pop(BEFORE)} if BEFORE in by_method else {}
+    compared = {name: by_method.pop(name) for name in others}
     best = (max if headline.higher_is_better else min)(by_method, key=lambda name: by_method[name]["value"])
     return {
         "run": run,
@@ -25,7 +29,8 @@ def summarize(table: pd.DataFrame, headline: Score, run: str, groups: str, count
         "higher_is_better": headline.higher_is_better,
         "intervals": f"95 %, from resampling {count} {groups}",
         "model": model,
-        "before": before,
+        "others": compared,
+        "verdicts": {name: _verdict(rows, headline, name) for name in others},
         "baselines": by_method,
         "best_baseline": best,
         "verdict": _verdict(rows, headline, best),

@@ -1,6 +1,6 @@
 """One function for each rule of the DAG: files in, files out. What is heavy is imported where it is used."""
 
-from geojax.stages.evaluation import evaluate_run, fit_baselines, predict, write_report
+from geojax.stages.evaluation import evaluate_run, fit_baselines, predict, write_page, write_report
 from geojax.stages.preparation import (
     fetch_raw,
     fit_scaling,
@@ -13,5 +13,5 @@ from geojax.stages.training import train_model
 
 __all__ = [
     "evaluate_run", "fetch_raw", "fit_baselines", "fit_scaling", "gather_parts", "index_examples", "ingest_part",
-    "normalize_part", "predict", "train_model", "write_report",
+    "normalize_part", "predict", "train_model", "write_page", "write_report",
 ]  # fmt: skip

@@ -1,9 +1,11 @@
 """From models and baselines to scores and the report."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from geojax import store
+from geojax.data.gathered import Paths
 from geojax.errors import UserError
 from geojax.log import logger
 
@@ -11,7 +13,7 @@ Section = dict[str, Any]
 
 
 def predict(
-    parts: str, scaling: str, index: str, weights: str, zarr: str,
+    parts: Paths, scaling: Paths, index: str, weights: str, zarr: str,
     task: str, examples: Section, model: Section, batch_size: int, finished: str, resident: int | None = None,
     device: str = "auto",
 ) -> None:  # fmt: skip
@@ -45,7 +47,7 @@ def predict(
 
 
 def fit_baselines(
-    parts: str, scaling: str, index: str, zarr: str, task: str, examples: Section, resident: int | None = None
+    parts: Paths, scaling: Paths, index: str, zarr: str, task: str, examples: Section, resident: int | None = None
 ) -> None:
     """Fit and tune the classical methods on the same examples, and predict the test examples."""
     import time
@@ -92,10 +94,13 @@ def _of_folds(chosen: list[Section]) -> Section:
 
 
 def evaluate_run(
-    parts: str, scaling: str, index: str, predictions: str, baselines: str, scores: str, table: str,
-    task: str, examples: Section, evaluation: Section, run: str, resident: int | None = None,
+    parts: Paths, scaling: Paths, index: str, predictions: str, baselines: str, scores: str, table: str,
+    task: str, examples: Section, evaluation: Section, run: str, resident: int | None = None, rival: Sequence[str] = (),
 ) -> None:  # fmt: skip
-    """Score the model against each baseline, with intervals from resampling whole groups."""
+    """Score the model against each baseline, with intervals from resampling whole groups.
+
+    rival : manifests of the predictions and of the index of another run on the same examples, to be compared with
+    """
     import numpy as np
 
     from geojax.problem import Problem
@@ -107,6 +112,11 @@ def evaluate_run(
     methods = {"model": predicted["test"]}
     methods |= {BEFORE: predicted["before"]} if "before" in predicted else {}
     methods |= {str(name): array for name, array in store.read(baselines).data_vars.items()}
+    others = [BEFORE] if "before" in predicted else []
+    if rival:
+        _same_examples(index, rival[1])
+        others.append(name := f"run {Path(rival[1]).parent.name}")
+        methods[name] = store.read(rival[0])["test"]
     pieces: dict[str, list[Any]] = {name: [] for name in methods}
     for own, test in problem.blocks("test", resident):
         values = {name: array[own].values for name, array in methods.items()}
@@ -121,21 +131,44 @@ def evaluate_run(
     store.write_table(found, table)
     told = store.read_json(baselines)
     count = statistics["model"].sizes["group"]
-    content = verdict.summarize(found, headline, run, problem.task.groups, count)
+    content = verdict.summarize(found, headline, run, problem.task.groups, count, others)
     content |= {"chosen": told["chosen"], "sampled": told["sampled"]}
     content |= {"examples": len(rows), "warning": resampling.doubt(statistics["model"])}
     store.write_json(content, scores)
-    logger.info("%s", content["verdict"])
+    for text in (content["verdict"], *content["verdicts"].values()):
+        logger.info("%s", text)
     if content["warning"]:
         logger.warning("%s", content["warning"])
 
 
-def write_report(runs: Mapping[str, Section], page: str) -> None:
-    """Write one page that shows every run: question, data, split, learning, scores, pictures."""
+def _same_examples(index: str, other: str) -> None:
+    """Methods are compared in pairs, example by example.
+
+    raises UserError : the indexes differ
+    """
+    import pandas as pd
+
+    both = [pd.read_parquet(store.beside(path, ".parquet")) for path in (index, other)]
+    if not both[0].equals(both[1]):
+        raise UserError(f"{other}: must list the same examples as {index}, but does not. Give both runs the same data.")
+
+
+def write_page(page: str, name: str, run: Section, datasets: Mapping[str, Section]) -> None:
+    """Write the page of a run: question, data, split, learning, scores, pictures."""
     from geojax.report import page as pages
 
-    sections = [pages.section(name, **found) for name, found in runs.items()]
-    store.write_bytes(pages.render(sections).encode(), page)
+    store.write_bytes(pages.render(pages.section(name, run, datasets)).encode(), page)
+    logger.info("page: %s", page)
+
+
+def write_report(scores: Sequence[str], titles: Mapping[str, str], page: str) -> None:
+    """Write the front page: score, baseline, interval and verdict of every run.
+
+    titles : of all runs, also of those that are not told here
+    """
+    from geojax.report import front
+
+    store.write_bytes(front.render([store.read_json(path) for path in scores], titles).encode(), page)
     logger.info("report: %s", page)
 
 

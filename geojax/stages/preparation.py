@@ -101,13 +101,17 @@ def gather_parts(parts: Paths, listed: str) -> None:
     gathered.write(parts, listed)
 
 
-def index_examples(parts: str, index: str, task: str, examples: Section, split: Section, reference: list[str]) -> None:
-    """List every example with its part, group, time and split; fail if anything leaks from split to split."""
+def index_examples(parts: Paths, index: str, task: str, examples: Section, splits: Mapping[str, Section]) -> None:
+    """List every example with its part, group, time and split; fail if anything leaks from split to split.
+
+    splits : for each dataset how it is split, and on which parts its scaling is fitted
+    """
     import pandas as pd
 
     from geojax import task as tasks
-    from geojax.data import audit, gathered, splits
-    from geojax.data.parts import stem
+    from geojax.data import audit, gathered
+    from geojax.data.gathered import stem
+    from geojax.data.splits import assign
 
     chosen = tasks.load(task)
     settings = tasks.settings_of(chosen, examples)
@@ -115,13 +119,16 @@ def index_examples(parts: str, index: str, task: str, examples: Section, split: 
     pieces, raw, aside = [], {}, set[str | Path](every)
     for path, told in store.usable(every):
         with store.read(path) as part:
-            pieces.append(chosen.index(part, settings).assign(part=part.attrs["part"]))
+            own = chosen.index(part, settings).assign(part=part.attrs["part"], dataset=Path(path).parts[-3])
+            pieces.append(own)
             raw[part.attrs["part"]] = {name: told["raw"][name] for name in told.get("own", [])}
         aside.remove(path)
-    rows = chosen.expand(splits.assign(pd.concat(pieces, ignore_index=True), split), settings)
+    every_row = pd.concat(pieces, ignore_index=True)
+    of_dataset = [assign(own, splits[str(name)]["split"]) for name, own in every_row.groupby("dataset", sort=False)]
+    rows = chosen.expand(pd.concat(of_dataset, ignore_index=True), settings)
     rows.insert(0, "example", range(len(rows)))
     reasons = {stem(path): store.set_aside(path) for path in aside}
-    checks = audit.examine(rows, split, [part for part in reference if part not in reasons], raw)
+    checks = audit.examine_each(rows, splits, raw, reasons)
     audit.refuse(checks)
     store.write_table(rows.drop(columns="fingerprint", errors="ignore"), index)
     counts = rows["split"].value_counts().to_dict()

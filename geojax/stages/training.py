@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from geojax import store
+from geojax.data.gathered import Paths, listed
 from geojax.errors import UserError
 from geojax.log import logger
 
@@ -11,7 +12,7 @@ Section = dict[str, Any]
 
 
 def train_model(
-    parts: str, scaling: str, index: str, zarr: str, history: str,
+    parts: Paths, scaling: Paths, index: str, zarr: str, history: str,
     task: str, examples: Section, model: Section, training: Section, checkpoints: str, finished: str, code: str,
 ) -> None:  # fmt: skip
     """Train the model and keep the weights of the best epoch of each member."""
@@ -29,7 +30,7 @@ def train_model(
     groups = problem.index.groupby("split")["group"].unique()
     wanted = {
         "data": store.digest_of(content), "task": task, "examples": examples, "model": model,
-        "ensemble": settings.ensemble, "scaling": store.read_json(scaling)["digest"],
+        "ensemble": settings.ensemble, "scaling": [store.read_json(path)["digest"] for path in listed(scaling)],
         "groups": {split: sorted(map(str, own)) for split, own in groups.items()},
     }  # fmt: skip
     create = problem.creator(model, fed.few) if fed.held is None else problem.creators(model, fed.few)
@@ -105,7 +106,7 @@ def _named(rows: Any) -> str:
     return f"examples {', '.join(told)}" + (f" and {len(rows) - 8} more" if len(rows) > 8 else "")
 
 
-def _training_content(problem: Any, parts: str, scaling: str) -> list[str]:
+def _training_content(problem: Any, parts: Paths, scaling: Paths) -> list[str]:
     """Digests of all that training and validation examples are made of; parts of the test alone change nothing.
 
     Of content, not of paths: a checkpoint belongs to what it was trained on.
@@ -113,12 +114,11 @@ def _training_content(problem: Any, parts: str, scaling: str) -> list[str]:
     import hashlib
 
     from geojax.data import gathered
-    from geojax.data.parts import stem
+    from geojax.data.gathered import stem
 
     known = slice(None) if problem.folded else problem.index["split"] != "test"
     rows = problem.index[known].drop(columns="example").reset_index(drop=True)
     read = set(rows["part"])
-    digests = [
-        store.read_json(path)["digest"] for path in (*(p for p in gathered.read(parts) if stem(p) in read), scaling)
-    ]
+    own = [path for path in gathered.read(parts) if stem(path) in read]
+    digests = [store.read_json(path)["digest"] for path in (*own, *listed(scaling))]
     return [*digests, hashlib.sha256(rows.to_csv().encode()).hexdigest()]

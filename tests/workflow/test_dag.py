@@ -73,7 +73,17 @@ def first(archive: Path) -> subprocess.CompletedProcess[str]:
 def test_the_whole_dag_runs_and_ends_with_scores_and_a_report(archive, first):
     assert first.returncode == 0, first.stderr
     assert jobs(first) == {"ingest_part": 10, "normalize_part": 10, "gather_parts": 3, "all": 1} | dict.fromkeys(
-        ("fit_scaling", "index_examples", "train_model", "predict", "fit_baselines", "evaluate_run", "write_report"), 1
+        (
+            "fit_scaling",
+            "index_examples",
+            "train_model",
+            "predict",
+            "fit_baselines",
+            "evaluate_run",
+            "write_page",
+            "write_report",
+        ),
+        1,
     )
     assert "optimal interpolation" in first.stdout
     assert str(archive / "report" / "index.html") in first.stdout
@@ -104,7 +114,7 @@ def test_a_further_year_is_ingested_and_normalized_alone_and_training_and_what_f
     assert done.returncode == 0, done.stderr
     assert jobs(done) == {"gather_parts": 2} | dict.fromkeys(
         ("ingest_part", "normalize_part", "index_examples", "train_model", "predict", "fit_baselines",
-         "evaluate_run", "write_report", "all"), 1,
+         "evaluate_run", "write_page", "write_report", "all"), 1,
     )  # fmt: skip
     assert before == {path: store.digest(path) for path in before}
 
@@ -112,8 +122,8 @@ def test_a_further_year_is_ingested_and_normalized_alone_and_training_and_what_f
 @pytest.mark.parametrize(
     ("section", "change", "rules"),
     [
-        ("evaluation", {"resamples": 120}, {"evaluate_run", "write_report"}),
-        ("training", {"epochs": 1}, {"train_model", "predict", "evaluate_run", "write_report"}),
+        ("evaluation", {"resamples": 120}, {"evaluate_run", "write_page", "write_report"}),
+        ("training", {"epochs": 1}, {"train_model", "predict", "evaluate_run", "write_page", "write_report"}),
     ],
 )
 def test_an_edited_section_reruns_only_the_rules_that_receive_it(archive, first, section, change, rules):
@@ -159,7 +169,7 @@ def test_a_broken_file_is_set_aside_the_rest_goes_on_and_the_report_lists_it_unt
     assert "sst_1999.nc: must be a NetCDF file" in store.set_aside(copy / "data/tiny/normalized/1999.zarr")
     after = store.read_json(copy / "results/tiny/index.manifest.json")["groups"]
     assert set(before) - set(after) == {"1999"}
-    page = (copy / "report/index.html").read_text()
+    page = (copy / "report/runs/tiny.html").read_text()
     assert "1 part is set aside and in no result" in page
     assert "sst_1999.nc: must be a NetCDF file" in page
     assert "part 1999 is set aside" in done.stdout + done.stderr
@@ -171,7 +181,7 @@ def test_a_broken_file_is_set_aside_the_rest_goes_on_and_the_report_lists_it_unt
     assert {name: jobs(again)[name] for name in ("ingest_part", "normalize_part", "fit_scaling", "train_model")} == {
         "ingest_part": 1, "normalize_part": 1, "fit_scaling": 0, "train_model": 1
     }  # fmt: skip
-    assert "no fault was found" in (copy / "report/index.html").read_text()
+    assert "no fault was found" in (copy / "report/runs/tiny.html").read_text()
 
 
 def test_a_misspelt_setting_ends_before_any_job(copy):

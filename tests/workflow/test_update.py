@@ -40,14 +40,14 @@ def test_a_year_more_to_train_on_shows_the_scores_before_and_after(archive, upda
     before, done = updated
     found = store.read_json(archive / "results/tiny/scores.json")
 
-    assert before["before"] == {}
+    assert before["others"] == {}
     # The test years are as they were, so the old model scores as it did.
-    assert found["before"][BEFORE]["value"] == pytest.approx(before["model"]["value"], rel=1e-6)
+    assert found["others"][BEFORE]["value"] == pytest.approx(before["model"]["value"], rel=1e-6)
     assert found["model"]["value"] != before["model"]["value"]
-    assert {"difference", "difference_low", "difference_high"} <= set(found["before"][BEFORE])
+    assert {"difference", "difference_low", "difference_high"} <= set(found["others"][BEFORE])
     assert found["best_baseline"] != BEFORE
     assert BEFORE in done.stdout
-    assert BEFORE in (archive / "report/index.html").read_text()
+    assert BEFORE in (archive / "report/runs/tiny.html").read_text()
 
 
 def test_manifest_and_history_tell_what_the_weights_came_from(archive, updated):
@@ -85,4 +85,4 @@ def test_a_run_in_pools_scores_its_predictions_as_a_run_on_the_whole(archive, up
     for key in ("value", "low", "high"):
         assert pools["baselines"]["climatology"][key] == pytest.approx(whole["baselines"]["climatology"][key])
     assert np.isfinite(store.read(archive / "results/pools/predictions.zarr")["test"]).all()
-    assert "fixed sample of 10 of 28 train examples" in (archive / "report/index.html").read_text()
+    assert "fixed sample of 10 of 28 train examples" in (archive / "report/runs/tiny.html").read_text()

@@ -1,5 +1,6 @@
 """The gate before training: what of one split stands in another, too, or tells of it."""
 
+from collections.abc import Container, Mapping
 from typing import Any
 
 import pandas as pd
@@ -38,6 +39,28 @@ def examine(
         copies.same_content(index),
         copies.near_copies(index, split.get("near_duplicates", NEAR)),
     ]
+
+
+def examine_each(
+    index: pd.DataFrame, datasets: Mapping[str, Mapping[str, Any]], raw: copies.RAW, aside: Container[str] = ()
+) -> list[Check]:
+    """Every check of each dataset by its own split, and whether anything of one is told again in another.
+
+    index : as for `examine`, and the column dataset
+    datasets : for each its section `split`, and the parts that its scaling is fitted on as `reference`
+    aside : parts that were set aside
+    """
+    every = []
+    for name, own in datasets.items():
+        reference = [part for part in own["reference"] if part not in aside]
+        every.append(examine(index[index["dataset"] == name], own["split"], reference, raw))
+    if len(every) == 1:
+        return every[0]
+    # One dataset may be of one split only, so all of them together must fill every split.
+    apart = [check for checks in every for check in checks if check.name != membership.EMPTY]
+    least = [own["split"]["near_duplicates"] for own in datasets.values() if own["split"]["near_duplicates"]]
+    near = copies.near_copies(index, min(least, default=None))
+    return [membership.complete(index), *apart, copies.raw_files(index, raw), copies.same_content(index), near]
 
 
 def refuse(checks: list[Check]) -> None:

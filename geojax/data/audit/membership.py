@@ -5,12 +5,14 @@ import pandas as pd
 from geojax.data.audit.telling import Check, in_order, names, torn_apart
 from geojax.data.splits import SPLITS
 
+EMPTY = "empty splits"
+
 
 def complete(index: pd.DataFrame) -> Check:
     """Splits that have no examples."""
     wanted = () if "fold" in index else SPLITS  # folds are dealt: none can be empty
     absent = [f"split {name!r} has no examples" for name in wanted if not (index["split"] == name).any()]
-    return Check("empty splits", f"every split has examples, {len(index)} in all", absent)
+    return Check(EMPTY, f"every split has examples, {len(index)} in all", absent)
 
 
 def groups(index: pd.DataFrame) -> Check:
