@@ -111,7 +111,8 @@ def shrunk(run: Run, path: str | Path = "") -> Run:
     """
     least = {"training": {"epochs": 2, "steps": 2}, "evaluation": {"resamples": 100}}
     try:
-        return Run.model_validate(_merged(_merged(run.model_dump(exclude_unset=True), least), run.tiny))
+        small = _merged(_merged(run.model_dump(exclude_unset=True), least), run.tiny)
+        return Run.model_validate(small | {"title": f"{run.title} (a tiny trial, no result)"})
     except ValidationError as error:
         raise UserError(explain(f"{path}: tiny", Run, error)) from None
 

@@ -1,5 +1,7 @@
 """Scores of a classifier, from its confusion matrix."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -12,6 +14,20 @@ def confusion(truth: np.ndarray, guess: np.ndarray, group: pd.Series, classes: t
     np.add.at(counts, (code, truth, guess), 1)
     coords = {"group": names, "true": list(classes), "guessed": list(classes)}
     return xr.DataArray(counts, coords, ("group", "true", "guessed"))
+
+
+def adjacent_accuracy(counts: xr.DataArray, adjacent: Sequence[Sequence[int]]) -> xr.DataArray:
+    """Share of examples whose guess is the true class or one that it grades into.
+
+    counts : (…, true, guessed)
+    adjacent : for each class the numbers of those it grades into
+    source : Hall (2016), The Leading Edge 35, 906-909, doi:10.1190/tle35100906.1
+    """
+    admitted = np.eye(len(adjacent))
+    for number, near in enumerate(adjacent):
+        admitted[number, list(near)] = 1
+    right = counts * xr.DataArray(admitted, dims=("true", "guessed"))
+    return right.sum(("true", "guessed")) / counts.sum(("true", "guessed"))
 
 
 def precision_recall_f1(counts: xr.DataArray) -> xr.Dataset:

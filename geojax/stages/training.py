@@ -27,7 +27,9 @@ def train_model(
     fed = _fed(problem, settings)
     logger.info("%d training and %d validation examples at once", fed.train.size, fed.validation.size)
     content = _training_content(problem, parts, scaling)
-    groups = problem.index.groupby("split")["group"].unique()
+    groups = {split: problem.index["group"].unique() for split in ("train", "validation")}
+    if not problem.folded:  # of folds each is trained on
+        groups = problem.index.groupby("split")["group"].unique()
     wanted = {
         "data": store.digest_of(content), "task": task, "examples": examples, "model": model,
         "ensemble": settings.ensemble, "scaling": [store.read_json(path)["digest"] for path in listed(scaling)],
