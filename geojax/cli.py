@@ -77,6 +77,20 @@ def scores() -> None:
 
 
 @app.command()
+def apply(
+    run: Annotated[str, typer.Argument(help="A run that the workflow has trained.")],
+    files: Annotated[list[Path], typer.Argument(help="Raw files or folders, as the task reads them.")],
+    output: Annotated[Path, typer.Option(help="Folder for what is found.")] = Path("applied"),
+    config: Directory = Path("config"),
+) -> None:
+    """Apply the model of a run to files of your own: picks of a folder of miniSEED, craters of an image, …"""
+    from geojax import application
+
+    for path in application.apply(run, workflow.read(config, only=run).runs[run], files, output):
+        console.print(str(path), soft_wrap=True)
+
+
+@app.command()
 def times() -> None:
     """Print what each stage took when it last ran: jobs, seconds, most memory."""
     table = Table("of", "stage", "jobs", "seconds", "most memory (MB)")

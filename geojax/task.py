@@ -1,8 +1,9 @@
 """What a task is: one file in geojax.tasks that ends in TASK, an object of a class made from this one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -187,6 +188,18 @@ class Task(Generic[S]):
     def pictures(self, outcome: Outcome) -> list[Picture]:
         """What a scientist would show."""
         raise NotImplementedError
+
+    def apply(
+        self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, settings: S
+    ) -> list[Path]:
+        """Apply the trained model to new raw files, and write what it finds.
+
+        predict : examples to predictions (example, …), with the run's weights
+        output : folder for the results
+        returns : the files that were written
+        raises UserError : the task does not say how, or a file is not what it must be
+        """
+        raise UserError(f"{type(self).__name__} does not say how its model is applied to files outside the workflow.")
 
 
 def load(name: str) -> Task[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin, clone
 from sklearn.metrics import f1_score
+from sklearn.pipeline import Pipeline
 
 from geojax.task import Examples
 
@@ -40,7 +41,7 @@ class FeatureClassifier:
         self.chosen = fitted[best]
         return {
             "trials": scores,
-            "chosen": " ".join(str(self.trials[best]).split()),
+            "chosen": _short(self.trials[best]),
             "validation_macro_f1": scores[best],
         }
 
@@ -59,3 +60,8 @@ class FeatureClassifier:
             else:
                 own[np.arange(len(view)), classifier.predict(view)] = 1
         return found.mean(0)
+
+
+def _short(classifier: Any) -> str:
+    """A classifier with its settings; of a pipeline the last step, which was tuned."""
+    return " ".join(str(classifier[-1] if isinstance(classifier, Pipeline) else classifier).split())

@@ -1,10 +1,13 @@
 """Classifiers of depth samples on features of the logs around them."""
 
+from typing import Self
+
 import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
@@ -13,17 +16,28 @@ from geojax.baselines.classifiers import FeatureClassifier
 from geojax.task import Examples
 
 
+class Known(TransformerMixin, BaseEstimator):
+    """Features of which the training examples know anything; a log may be missing in all their wells."""
+
+    def fit(self, x: np.ndarray, y: object = None) -> Self:
+        self.known_ = np.isfinite(x).any(0)
+        return self
+
+    def transform(self, x: np.ndarray) -> np.ndarray:
+        return x[:, self.known_]
+
+
 def classifiers(classes: int, most: int | None = None) -> dict[str, FeatureClassifier]:
     """Each family with the settings that it may choose from.
 
     most : how many settings of each are tried; all without
     """
 
-    def scaled(classifier: object) -> object:
-        return make_pipeline(SimpleImputer(add_indicator=True), StandardScaler(), classifier)
+    def scaled(classifier: ClassifierMixin) -> Pipeline:
+        return make_pipeline(Known(), SimpleImputer(add_indicator=True), StandardScaler(), classifier)
 
-    def filled(classifier: object) -> object:
-        return make_pipeline(SimpleImputer(add_indicator=True), classifier)
+    def filled(classifier: ClassifierMixin) -> Pipeline:
+        return make_pipeline(Known(), SimpleImputer(add_indicator=True), classifier)
 
     trials = {
         "logistic regression": [scaled(LogisticRegression(C=c, max_iter=2000)) for c in (0.03, 0.003, 0.3)],
@@ -32,13 +46,16 @@ def classifiers(classes: int, most: int | None = None) -> dict[str, FeatureClass
             for depth, leaf in ((8, 20), (5, 20), (8, 5), (12, 20))
         ],
         "random forest": [
-            filled(RandomForestClassifier(200, min_samples_leaf=leaf, max_features=share, random_state=0))
+            filled(RandomForestClassifier(100, min_samples_leaf=leaf, max_features=share, random_state=0))
             for leaf, share in ((5, "sqrt"), (2, "sqrt"), (5, 0.3))
         ],
         "SVM": [scaled(SVC(C=c, gamma=gamma)) for c, gamma in ((1, 0.01), (1, 0.003), (10, 0.003), (10, 0.01))],
         "boosted trees": [
-            HistGradientBoostingClassifier(
-                max_iter=n, max_leaf_nodes=leaves, learning_rate=0.06, l2_regularization=1.0, random_state=0
+            make_pipeline(
+                Known(),
+                HistGradientBoostingClassifier(
+                    max_iter=n, max_leaf_nodes=leaves, learning_rate=0.06, l2_regularization=1.0, random_state=0
+                ),
             )
             for n, leaves in ((80, 8), (80, 15), (40, 8))
         ],

@@ -13,7 +13,7 @@ from geojax.task import Outcome, Picture
 # From sand over silt and shale to carbonates: yellow, browns and greys, blues and greens.
 COLOURS = ("#f4d03f", "#dca06d", "#b5651d", "#7d6b5d", "#9aa7b5", "#4d7fb8", "#c39bd3", "#2a9d8f", "#14532d")
 TRACKS = (
-    ("gamma_ray", "Gamma ray (API)"), ("resistivity", "log10 resistivity"), ("porosity", "Porosity (%)"),
+    ("gamma_ray", "Gamma\nray (API)"), ("resistivity", "log10\nresistiv."), ("porosity", "Porosity\n(%)"),
 )  # fmt: skip
 SHOWN = 3
 
@@ -40,7 +40,7 @@ def _wells(outcome: Outcome, rows: pd.DataFrame, facies: tuple[str, ...]) -> Pic
         height = 1 - (own["depth"].to_numpy() - top) / (bottom - top)
         for panel, (name, words) in zip(panels, [t for t in TRACKS if t[0] in part], strict=False):
             panel.plot(part[name].values[own["position"]], height, color=INK, lw=0.5)
-            panel.set_title(words.replace(" (", "\n("), fontsize=6.5, weight="normal", rotation=0)
+            panel.set_title(words, fontsize=6.5, weight="normal", rotation=0)
             panel.tick_params(labelsize=6, length=2)
         strips = {"cores": "label", "model": "model", outcome.best_baseline: "other"}
         for panel, (words, column) in zip(panels[3:], strips.items(), strict=True):

@@ -88,8 +88,9 @@ def fit_baselines(
 
 
 def _of_folds(chosen: list[Section]) -> Section:
-    """What was chosen in each fold, setting by setting; once where all agree."""
-    told = {key: [own.get(key) for own in chosen] for key in chosen[0]}
+    """What was chosen in each fold, setting by setting; once where all agree. Of several folds no lists of trials."""
+    kept = [key for key, own in chosen[0].items() if len(chosen) == 1 or not isinstance(own, list)]
+    told = {key: [own.get(key) for own in chosen] for key in kept}
     return {key: own[0] if all(each == own[0] for each in own) else own for key, own in told.items()}
 
 

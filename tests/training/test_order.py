@@ -2,11 +2,12 @@
 
 import jax
 import numpy as np
+import xarray as xr
 from flax import nnx
 
 from geojax.config import Training
 from geojax.task import Examples, Turn
-from geojax.training import loop, order
+from geojax.training import loop, order, weights
 from geojax.training.checkpoints import Checkpoints
 
 
@@ -49,6 +50,18 @@ class Line(nnx.Module):
 
 def loss(model, batch, key, training):
     return np.mean((model.linear(batch.rows["x"]) - batch.rows["y"]) ** 2)
+
+
+def test_what_a_fold_predicts_comes_from_its_own_members_alone():
+    values = np.arange(6, dtype="float32").reshape(6, 1, 1) * np.ones((6, 3, 1), "float32")
+    dims = ("linear.kernel_member", "linear.kernel_1", "linear.kernel_2")
+    stored = xr.Dataset({"linear.kernel": (dims, values), "linear.bias": (("b_member", "b_1"), np.zeros((6, 1)))})
+    ones = Examples({"x": np.ones((4, 3), "float32")})
+
+    found = weights.predictors([Line] * 3, stored, lambda model, batch: model.linear(batch.rows["x"]), 2)
+
+    # Two members a fold: 0 and 1, 2 and 3, 4 and 5, each times three ones.
+    np.testing.assert_allclose([of(ones)[:, 0] for of in found], np.outer([1.5, 7.5, 13.5], np.ones(4)))
 
 
 def test_folds_trained_at_once_equal_trainings_of_each_alone(rng, tmp_path):
