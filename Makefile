@@ -8,10 +8,12 @@ LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --no-he
 # A hundred short jobs must not compile their imports a hundred times over.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test check lock bench bench-data bench-training clean help
+.PHONY: run all-tasks tiny test check lock bench bench-data bench-training clean help
 
 help:
 	@echo "make run     fetch the sample data, run the whole DAG, print the scores and the path of the report"
+	@echo "make all-tasks  every run, not the quick ones alone: report/all_tasks.html"
+	@echo "make tiny    try every run, data and all, in a few minutes in .tiny; its scores mean nothing"
 	@echo "make test    run the tests"
 	@echo "make check   lint, format, types, import rules, workflow lint"
 	@echo "make bench   time a fresh clone, the whole run and a run with nothing to do"
@@ -22,6 +24,13 @@ help:
 
 run: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --quiet rules
+
+all-tasks: .venv/ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake all_tasks --cores $(CORES) --quiet rules
+
+tiny: .venv/ready
+	@mkdir -p .tiny && ln -sfn ../config .tiny/config
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake all_tasks --snakefile Snakefile --directory .tiny --cores $(CORES) --config tiny=true --quiet rules
 
 test: .venv/tools
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
@@ -70,4 +79,4 @@ lock:
 	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
 
 clean:
-	rm -rf data results report logs .snakemake
+	rm -rf data results report logs .snakemake .tiny
