@@ -71,9 +71,14 @@ def check(config: Directory = Path("config")) -> None:
 
 
 @app.command()
-def scores() -> None:
-    """Print the scores of the runs that have ended, and where the report is."""
-    ending.show(workflow.read().runs)
+def scores(
+    runs: Annotated[list[str] | None, typer.Argument(help="Runs to tell in full; all without.")] = None,
+    config: Directory = Path("config"),
+) -> None:
+    """Print every method's score of the runs that have ended, with intervals, and where the reports are."""
+    plan = workflow.read(config, ",".join(runs or []))
+    ending.detail(runs or plan.runs)
+    ending.show(runs or plan.runs)
 
 
 @app.command()

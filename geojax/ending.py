@@ -10,19 +10,55 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def show(runs: Iterable[str], page: str | Path = "report/index.html") -> None:
-    """Print scores with 95 % intervals, model against baselines, and where the report is."""
+PAGES = ("report/index.html", "report/all_tasks.html")
+
+
+def show(runs: Iterable[str]) -> None:
+    """Print a line for each run that has ended, what was set aside, and where the reports are."""
+    from rich.table import Table
+
+    console = _console()
+    table = Table("run", "score", "model", "best baseline", "model minus it", "the model is", title_justify="left")
+    for run in (known := [run for run in runs if _path(run).exists()]):
+        table.add_row(run, *_line(json.loads(_path(run).read_text())))
+    if known:
+        console.print(table)
+    for run in known:
+        _tell_set_aside(console, run, json.loads((_path(run).parent / "index.manifest.json").read_text()))
+    for page in map(Path, PAGES):
+        if page.exists():
+            console.print(f"report: {page.resolve()}", soft_wrap=True)
+
+
+def detail(runs: Iterable[str]) -> None:
+    """Print every method of each run that has ended, with 95 % intervals."""
+    console = _console()
+    for run in runs:
+        if _path(run).exists():
+            console.print(_table(json.loads(_path(run).read_text())))
+
+
+def _path(run: str) -> Path:
+    return Path("results") / run / "scores.json"
+
+
+def _console() -> "Console":
     from rich.console import Console
 
     console = Console()
-    console.width = max(console.width, 100)  # a log file has no width; wrapped numbers cannot be read
-    for run in runs:
-        path = Path("results") / run / "scores.json"
-        if path.exists():
-            console.print(_table(json.loads(path.read_text())))
-            _tell_set_aside(console, run, json.loads((path.parent / "index.manifest.json").read_text()))
-    if Path(page).exists():
-        console.print(f"report: {Path(page).resolve()}", soft_wrap=True)
+    console.width = max(console.width, 120)  # a log file has no width; wrapped numbers cannot be read
+    return console
+
+
+def _line(scores: dict[str, Any]) -> list[str]:
+    best = scores["baselines"][scores["best_baseline"]]
+    units = "" if scores["units"] == "1" else f" ({scores['units']})"
+    verdict = next(word for word in ("no better", "better", "worse") if scores["verdict"].startswith(word))
+    return [
+        f"{scores['long_name']}{units}", f"{scores['model']['value']:.4f}",
+        f"{best['value']:.4f} {scores['best_baseline']}",
+        f"{best['difference']:+.4f} ({_interval(best, 'difference_', '+')})", verdict,
+    ]  # fmt: skip
 
 
 def _tell_set_aside(console: "Console", run: str, index: dict[str, Any]) -> None:
