@@ -26,7 +26,7 @@ rule evaluate_run:
         scaling=PLAN.scaling_of_run,
         index="results/{run}/index.manifest.json",
         predictions="results/{run}/predictions.manifest.json",
-        baselines="results/{run}/baselines.manifest.json",
+        baselines=PLAN.baselines_of_run,
         rival=PLAN.rival_of_run,
     output:
         scores="results/{run}/scores.json",

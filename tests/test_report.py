@@ -68,7 +68,7 @@ def made_section(gain: tuple[float, float, float], **changes: object) -> page.Se
     plate = plates.learning(history)
     values = dict(
         name="gaps", title="Gaps <1>", question="What is hidden?", scores=found, datasets=[made_dataset()],
-        stages=flow.stages("gaps", [("sst", ["1991", "1992"], ["whole"])], "nowhere"),
+        stages=flow.stages("gaps", [("sst", ["1991", "1992"], ["whole"])], "gaps", "nowhere"),
         split=[], split_plate=None,
         audited="", learning=plate, training="", headline=tables.headline(table, RMSE, methods),
         score_plates=plates.scores(table, RMSE, methods, found), details=tables.sliced(table, RMSE, methods),
@@ -220,7 +220,7 @@ def test_stages_are_measured_from_the_benchmark_files_of_their_parts(tmp_path):
     folder.mkdir(parents=True)
     for part, seconds in (("1991", "1.5"), ("1992", "2.5"), ("gone", "99")):
         (folder / f"{part}.tsv").write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:01\tNA\n")
-    found = {stage.name: stage for stage in flow.stages("gaps", [("sst", ["1991", "1992"], [])], tmp_path)}
+    found = {stage.name: stage for stage in flow.stages("gaps", [("sst", ["1991", "1992"], [])], "gaps", tmp_path)}
     assert (found["ingest_part"].jobs, found["ingest_part"].time_s) == (2, 4.0)
     assert found["train_model"].took == "not measured"
     assert "fetch_raw" not in found

@@ -306,6 +306,7 @@ def test_the_run_that_is_compared_with_comes_along_but_is_not_reported(configure
     assert plan.wanted == ["wide"]
     assert plan.rival_of_run(Wildcards(run="wide"))[0] == "results/gaps/predictions.manifest.json"
     assert plan.rival_of_run(Wildcards(run="gaps")) == []
+    assert plan.baselines_of_run(Wildcards(run="wide")) == "results/gaps/baselines.manifest.json"
 
 
 @pytest.mark.parametrize(

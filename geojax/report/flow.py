@@ -40,14 +40,17 @@ class Stage:
         return rounding.seconds(self.time_s) if self.measured else "not measured"
 
 
-def stages(run: str, datasets: Sequence[tuple[str, list[str], list[str]]], logs: str | Path = "logs") -> list[Stage]:
+def stages(
+    run: str, datasets: Sequence[tuple[str, list[str], list[str]]], compared: str, logs: str | Path = "logs"
+) -> list[Stage]:
     """The stages in the order of flow, measured from Snakemake's benchmark files where there are any.
 
     datasets : name, names of the parts, names of the lots that are fetched
+    compared : run whose baselines it shares, or itself
     """
     logs, found = Path(logs), []
     for name in PLACES:
-        files = [logs / run / f"{name}.tsv"]
+        files = [logs / (compared if name == "fit_baselines" else run) / f"{name}.tsv"]
         if name == "fit_scaling":
             files = [logs / dataset / f"{name}.tsv" for dataset, *_ in datasets]
         elif name in ("fetch_raw", "ingest_part", "normalize_part"):

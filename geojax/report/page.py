@@ -74,7 +74,7 @@ def section(name: str, run: dict[str, Any], datasets: Mapping[str, dict[str, Any
     config = {"run": shown, "datasets": dict(datasets)}
     return Section(
         name=name, title=run["title"], question=task.question, scores=scores, datasets=every,
-        stages=flow.stages(name, [(own.name, own.names, own.lots) for own in every]),
+        stages=flow.stages(name, [(own.name, own.names, own.lots) for own in every], scores["baselines_of"]),
         split=partition.counts(index, spans),
         split_plate=plates.split(index, spans, ways.pop() if len(ways) == 1 else "group"),
         audited=partition.audited(store.read_json(own_index)["audit"]),
@@ -88,7 +88,7 @@ def section(name: str, run: dict[str, Any], datasets: Mapping[str, dict[str, Any
         pictures=[plates.plate(p) for p in task.pictures(_outcome(problem, results, scores, table, resident))],
         drift=[plates.drift(index, own.drift) for own in every if any(own.drift.values())],
         device=model.get("device", "not recorded"),
-        facts=_facts(results, every, model),
+        facts=_facts(results, every, model, scores["baselines_of"]),
         config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=110),
     )  # fmt: skip
 
@@ -103,7 +103,7 @@ def _outcome(
 ) -> Outcome:
     """What pictures are drawn of: the test examples, or a fixed sample of them if not all may be held."""
     taken = problem.sampled("test", resident)
-    own = store.read(results / "baselines.zarr").data_vars.items()
+    own = store.read(Path("results") / scores["baselines_of"] / "baselines.zarr").data_vars.items()
     baselines = {str(name): array[taken].values for name, array in own}
     model = store.read(results / "predictions.zarr")["test"][taken].values
     best = scores["best_baseline"]
@@ -144,12 +144,12 @@ def _trained(history: pd.DataFrame, training: dict[str, Any], model: dict[str, A
     )
 
 
-def _facts(results: Path, every: list[Prepared], model: dict[str, Any]) -> list[tuple[str, str]]:
+def _facts(results: Path, every: list[Prepared], model: dict[str, Any], compared: str) -> list[tuple[str, str]]:
     """Digests of what the run made, and versions of what made it."""
     several = len(every) > 1
     kept = {f"scaling of {own.name}" if several else "scaling": own.folder / "scaling" for own in every}
     kept |= {"index": results / "index", "model": results / "model"}
-    kept |= {name: results / name for name in ("predictions", "baselines")}
+    kept |= {"predictions": results / "predictions", "baselines": Path("results") / compared / "baselines"}
     digests = [(name, store.read_json(f"{path}.manifest.json")["digest"]) for name, path in kept.items()]
     versions = ", ".join(f"{name} {number}" for name, number in model.get("versions", {}).items())
     return [*((f"digest of {name}", digest) for name, digest in digests), ("versions", versions)]

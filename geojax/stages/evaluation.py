@@ -133,7 +133,7 @@ def evaluate_run(
     told = store.read_json(baselines)
     count = statistics["model"].sizes["group"]
     content = verdict.summarize(found, headline, run, problem.task.groups, count, others)
-    content |= {"chosen": told["chosen"], "sampled": told["sampled"]}
+    content |= {"chosen": told["chosen"], "sampled": told["sampled"], "baselines_of": Path(baselines).parent.name}
     content |= {"examples": len(rows), "warning": resampling.doubt(statistics["model"])}
     store.write_json(content, scores)
     for text in (content["verdict"], *content["verdicts"].values()):

@@ -99,6 +99,13 @@ class Plan:
         rival = self.runs[wildcards.run].against
         return [f"results/{rival}/{name}.manifest.json" for name in ("predictions", "index")] if rival else []
 
+    def baselines_of_run(self, wildcards: Any) -> str:
+        """Manifest of the baselines; a run that is compared with another shares the other's, for examples are the same."""
+        run = wildcards.run
+        while rival := self.runs[run].against:
+            run = rival
+        return f"results/{run}/baselines.manifest.json"
+
     def runs_of_report(self, wildcards: Any) -> list[str]:
         """Runs of the front page: all, or those that are wanted."""
         return list(self.runs) if wildcards.selection == "all_tasks" else self.wanted
