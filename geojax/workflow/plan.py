@@ -100,7 +100,7 @@ class Plan:
         return [f"results/{rival}/{name}.manifest.json" for name in ("predictions", "index")] if rival else []
 
     def baselines_of_run(self, wildcards: Any) -> str:
-        """Manifest of the baselines; a run that is compared with another shares the other's, for examples are the same."""
+        """Manifest of the baselines; a run that is compared with another has the same examples, and shares them."""
         run = wildcards.run
         while rival := self.runs[run].against:
             run = rival
