@@ -58,7 +58,7 @@ def test_a_group_that_stands_in_no_split_is_refused_by_name(blocks):
 
 
 def by_fold(folds=None):
-    return {"by": "fold", "folds": folds, "seed": 0, "train": []}
+    return {"by": "fold", "folds": folds, "seed": 0}
 
 
 def test_by_fold_every_row_is_tested_and_each_group_is_a_fold():
@@ -91,16 +91,6 @@ def test_while_a_fold_is_tested_the_next_one_validates():
 
     assert list(rotated(index, 1)) == ["train", "test", "validation", "validation"]
     assert list(rotated(index, 2)) == ["validation", "train", "test", "test"]
-
-
-def test_groups_that_always_train_are_in_no_fold():
-    index = pd.DataFrame({"group": list("bbacda")})
-
-    found = splits.assign(index, by_fold() | {"train": ["a"]})
-
-    assert list(found["split"]) == ["test", "test", "train", "test", "test", "train"]
-    assert list(found["fold"]) == [0, 0, -1, 1, 2, -1]
-    assert list(rotated(found, 0)) == ["test", "test", "train", "validation", "train", "train"]
 
 
 def test_folds_that_share_content_leak():

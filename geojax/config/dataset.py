@@ -123,9 +123,6 @@ class FoldSplit(_Split):
     """
 
     by: Literal["fold"]
-    train: list[str] = Field(
-        default_factory=list, description="groups that train in every fold and are never tested, such as made-up ones"
-    )
     folds: int | None = Field(default=None, ge=3, description="number of folds; null: each group is one")
     seed: int = 0
     embargo_days: int = Field(default=0, ge=0, description="shortest time between windows of one trace in two folds")

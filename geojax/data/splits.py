@@ -8,24 +8,18 @@ import pandas as pd
 from geojax.errors import UserError
 
 SPLITS = ("train", "validation", "test")
-ALWAYS, EVERY = -1, "the training of every fold"  # number, and name, of what is never tested
 
 
 def assign(index: pd.DataFrame, split: dict[str, Any]) -> pd.DataFrame:
-    """Add the column `split`; rows that belong to none are left out.
-
-    By fold all test, each row in its `fold`, but those that always train.
+    """Add the column `split`; rows that belong to none are left out. By fold all test, each row in its `fold`.
 
     index : columns part, position, group, time and what the task adds
     split : the dataset's section `split`
     raises UserError : a group stands in no split, or there are fewer groups than folds
     """
     if split["by"] == "fold":
-        groups = index["group"].to_numpy(str)
-        always = np.isin(groups, split["train"])
-        fold = np.full(len(index), ALWAYS)
-        fold[~always] = deal(groups[~always], split["folds"], split["seed"])
-        return index.assign(split=np.where(always, "train", "test"), fold=fold).reset_index(drop=True)
+        fold = deal(index["group"].to_numpy(str), split["folds"], split["seed"])
+        return index.assign(split="test", fold=fold).reset_index(drop=True)
     if split["by"] == "group":
         of = {group: name for name in SPLITS for group in split[name]}
         if strangers := sorted(set(index["group"]) - set(of)):
@@ -46,14 +40,12 @@ def assign(index: pd.DataFrame, split: dict[str, Any]) -> pd.DataFrame:
 
 def compared(index: pd.DataFrame) -> pd.DataFrame:
     """The index as the audit compares it: what must be apart has another `split`, be it a split or a fold."""
-    if "fold" not in index:
-        return index
-    return index.assign(split=[f"fold {fold + 1}" if fold != ALWAYS else EVERY for fold in index["fold"]])
+    return index.assign(split=[f"fold {fold + 1}" for fold in index["fold"]]) if "fold" in index else index
 
 
 def rank(split: str) -> int:
     """Where a split, or a fold, stands among its kind: training first."""
-    return (*SPLITS, EVERY).index(split) if split in (*SPLITS, EVERY) else 10 + int(split.removeprefix("fold "))
+    return SPLITS.index(split) if split in SPLITS else int(split.removeprefix("fold "))
 
 
 def deal(groups: np.ndarray, count: int | None, seed: int) -> np.ndarray:
