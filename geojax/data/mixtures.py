@@ -29,9 +29,10 @@ def draw(stations: pd.DataFrame, levels: tuple[float, ...], repeats: int, seed: 
         lends its noise), donor_start, snr_db
     raises UserError : a station is alone in its block, or its record leaves no room for noise or for a window
     """
-    rows = []
     for station in stations.itertuples():
         check_room(station, len(stations), settings)
+    rows = []
+    for station in stations.itertuples():
         # Seeded by what the station is, not by its place in a list.
         generator = np.random.default_rng([seed, *str(station.station).encode(), station.p])
         others = stations[stations["position"] != station.position]

@@ -6,7 +6,8 @@ doi:10.1109/TASSP.1984.1164317: exact for spectra that nobody changed, the neare
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ class STFT:
         )
         none = [(0, 0)] * len(before)
         shifted = [xp.pad(pieces[..., k, :], [*none, (k, per - 1 - k), (0, 0)]) for k in range(per)]
-        return sum(shifted[1:], shifted[0]).reshape(*before, -1)[..., self.lead : self.lead + samples]
+        return reduce(add, shifted).reshape(*before, -1)[..., self.lead : self.lead + samples]
 
     @cached_property
     def _matrices(self) -> tuple[np.ndarray, np.ndarray]:

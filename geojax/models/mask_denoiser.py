@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from geojax.models.layers import Activation
 from geojax.models.unet import UNet
 
 if TYPE_CHECKING:
@@ -36,12 +37,16 @@ class MaskDenoiser(nnx.Module):
         code: int = 4,
         norm: bool = False,
         dropout: float = 0.0,
+        activation: Activation = "relu",
         rngs: nnx.Rngs,
     ) -> None:
         self.stft, self.quiet = stft, quiet
         self.code = nnx.Param(0.1 * jax.random.normal(rngs.params(), (stft.bins, code)))
+        self.over = nnx.Param(jnp.full((), jnp.log(2.0)))
         inputs = 4 * components + code
-        self.unet = UNet(inputs, components, width=width, depth=depth, norm=norm, dropout=dropout, rngs=rngs)
+        self.unet = UNet(
+            inputs, components, width=width, depth=depth, norm=norm, dropout=dropout, activation=activation, rngs=rngs
+        )
 
     def __call__(self, x: jax.Array, key: jax.Array | None = None) -> jax.Array:
         spectra = self.stft.forward(x)
@@ -49,17 +54,35 @@ class MaskDenoiser(nnx.Module):
 
     def mask(self, spectra: jax.Array, key: jax.Array | None = None) -> jax.Array:
         """Share of each cell that is signal, (example, component, frame, bin), from spectra (…, frame, 2, bin)."""
-        power = jnp.sum(spectra**2, -2, keepdims=True)
-        before = power[..., self.stft.inside(0, self.quiet), :, :].mean(-3, keepdims=True) + 1e-8
-        size = jnp.sqrt(power / before + 1e-8)
-        seen = spectra / jnp.sqrt(before) * (jnp.log1p(size) / size)
-        level = jnp.broadcast_to(0.5 * jnp.log(before), size.shape)
-        channels = jnp.concatenate([seen, jnp.log1p(size), level], -2)  # (example, component, frame, 4, bin)
-        channels = channels.transpose(0, 2, 4, 1, 3)
+        power = jnp.sum(spectra**2, -2)
+        before = power[..., self.stft.inside(0, self.quiet), :].mean(-2, keepdims=True)
+        before = smooth(before, -1, 3) + 1e-8
+        ratio = power / before
+        size = jnp.sqrt(ratio + 1e-8)
+        start = self.wiener(ratio)
+        seen = spectra * (jnp.log1p(size) / (size * jnp.sqrt(before)))[..., None, :]
+        channels = jnp.concatenate([seen, jnp.stack([jnp.log1p(size), 0.3 * start], -2)], -2)
+        channels = channels.transpose(0, 2, 4, 1, 3)  # (example, frame, bin, component, 4)
         channels = channels.reshape(*channels.shape[:3], -1)
         code = jnp.broadcast_to(self.code[...], (*channels.shape[:3], self.code.shape[-1]))
         drawn = self.unet(jnp.concatenate([channels, code.astype(channels.dtype)], -1), key)
-        return jax.nn.sigmoid(drawn.transpose(0, 3, 1, 2))
+        return jax.nn.sigmoid(start + drawn.transpose(0, 3, 1, 2))
+
+    def wiener(self, ratio: jax.Array) -> jax.Array:
+        """Logits of the Wiener gain 1 - over / ratio, the ratio of power to noise smoothed; where training starts."""
+        ratio = smooth(smooth(ratio, -1, 5), -2, 3)
+        ratio = 0.75 * ratio + 0.25 * ratio.mean(1, keepdims=True)
+        return jnp.log(jnp.maximum(ratio * jnp.exp(-self.over[...]) - 1, 0.02))
+
+
+def smooth(x: jax.Array, axis: int, count: int) -> jax.Array:
+    """Running mean of an odd number of values along an axis, the first and the last repeated."""
+    half = count // 2
+    by = [(0, 0)] * x.ndim
+    by[axis] = half, half
+    padded = jnp.pad(x, by, mode="edge")
+    shifted = [jax.lax.slice_in_dim(padded, k, k + x.shape[axis], axis=axis % x.ndim) for k in range(count)]
+    return sum(shifted[1:], shifted[0]) / count
 
 
 MODEL = MaskDenoiser

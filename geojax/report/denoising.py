@@ -13,7 +13,7 @@ from geojax.scores import denoising
 from geojax.task import Outcome, Picture
 
 COMPONENT = 2  # the vertical
-STFT_SHOWN = STFT(64, 8)
+STFT_SHOWN = STFT(48, 6)
 RANGE_DB = 50.0
 LATE_S = 1.0  # shifts beyond are drawn at the border
 

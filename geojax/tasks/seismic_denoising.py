@@ -35,14 +35,14 @@ ANGLES = tuple(np.radians([0.0, 45.0, 90.0, 135.0]))  # the model's windows are 
 class DenoisingSettings(Settings):
     """What a window is, and how much noise is added."""
 
-    samples: int = Field(default=1024, ge=256, description="length of a window, at the thinned rate")
+    samples: int = Field(default=700, ge=256, description="length of a window, at the thinned rate")
     rate_hz: float = Field(default=250.0, gt=0, description="sampling rate of the records")
-    thinning: int = Field(default=2, ge=1, description="one sample in so many is kept, behind a low-pass")
+    thinning: int = Field(default=3, ge=1, description="one sample in so many is kept, behind a low-pass")
     lead_s: tuple[float, float] = Field(default=(3.0, 4.5), description="least and most of a window before the P onset")
     snr_db: tuple[float, float] = Field(default=(-12.0, 12.0), description="range that training draws ratios from")
     levels_db: tuple[float, ...] = Field(default=(-10.0, -5.0, 0.0, 5.0, 10.0), description="ratios that are scored")
-    frame: int = Field(default=64, ge=4, description="samples of a frame of the model's short-time transform")
-    hop: int = Field(default=16, ge=1, description="samples from one frame to the next; divides a frame")
+    frame: int = Field(default=44, ge=4, description="samples of a frame of the model's short-time transform")
+    hop: int = Field(default=11, ge=1, description="samples from one frame to the next; divides a frame")
     train_windows: int = Field(default=1, ge=1, description="examples of each station; each is drawn anew at each step")
     evaluation_windows: int = Field(default=1, ge=1, description="windows of each station and level")
     seed: int = 0
@@ -145,7 +145,7 @@ class SeismicDenoising(Task[DenoisingSettings]):
         return {
             "as recorded": classical.AsRecorded(),
             "band-pass": classical.BandPass(settings.thinned_hz),
-            "singular spectrum": classical.SingularSpectrum(settings.thinned_hz),
+            "low-rank spectrogram": classical.LowRank(settings.quiet),
             "thresholding": classical.Thresholding(settings.quiet),
             "Wiener filter": classical.Wiener(settings.quiet),
         }
