@@ -98,7 +98,7 @@ class Wiener(_Masking):
     """
 
     grid: Grid = {  # noqa: RUF012 (never changed)
-        "frame": (64, 32, 48, 96),
+        "frame": (32, 16, 24, 48, 64, 96),
         "over": (2.0, 0.5, 1.0, 1.5, 3.0, 4.0, 6.0),
         "frames": (3, 1, 5, 9, 15, 25),
         "bins": (3, 1, 5, 7),
@@ -125,7 +125,7 @@ class Thresholding(_Masking):
     grid: Grid = {  # noqa: RUF012 (never changed)
         "kind": ("garrote", "soft", "hard"),
         "level": (2.0, 0.5, 1.0, 1.5, 2.5, 3.0, 4.0, 5.0),
-        "frame": (64, 32, 48, 96),
+        "frame": (32, 16, 24, 48, 64, 96),
     }
 
     def gain(self, power: np.ndarray, before: np.ndarray, settings: Chosen) -> np.ndarray:
@@ -147,7 +147,7 @@ class LowRank(_Masking):
     """
 
     grid: Grid = {  # noqa: RUF012 (never changed)
-        "frame": (64, 32, 48, 96),
+        "frame": (32, 16, 24, 48, 64, 96),
         "rank": (2, 1, 3, 4, 6, 8, 12),
         "over": (2.0, 0.5, 1.0, 1.5, 3.0, 4.0, 6.0),
         "exponent": (1.0, 0.5, 1.5, 2.0, 3.0),

@@ -100,7 +100,8 @@ def _windows(outcome: Outcome) -> Picture:
                 panel.set_ylabel(name)
             if name != "Clean":
                 ratio = f"{denoising.snr_db(clean, window):.1f} dB".replace("-", "\N{MINUS SIGN}")
-                panel.text(0.01, 0.97, ratio, transform=panel.transAxes, va="top", fontsize=8, color=MUTED)
+                box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+                panel.text(0.01, 0.97, ratio, transform=panel.transAxes, va="top", fontsize=8, color=INK, bbox=box)
         axes[0, column].set_title(f"{denoising.level_name(level)}, station {outcome.index['station'].iloc[i]}")
         axes[-1, column].set_xlabel("Time in the window (s)")
     caption = (
@@ -133,7 +134,7 @@ def _spectra(outcome: Outcome) -> Picture:
     meshes = [_draw(panel, time, frequency, levels_of[name], name, **scale)
               for panel, name in zip(axes[:, :2].flat, windows, strict=True)]  # fmt: skip
     masks = []
-    for panel, name, title in zip(axes[:, 2], list(windows)[2:], ("the model", best), strict=True):
+    for panel, name, title in zip(axes[:, 2], list(windows)[2:], ("the model", f"the {best}"), strict=True):
         share = np.minimum(sizes[name] / np.maximum(sizes["Noisy"], 1e-9), 1)
         masks.append(_draw(panel, time, frequency, share, f"Share that {title} keeps", vmin=0, vmax=1, cmap="Greys"))
     for panel in axes[-1]:
@@ -176,12 +177,13 @@ def _onsets(outcome: Outcome) -> Picture:
         panel.set(title=f"Ratio to added noise {title}", xlabel="Shift of the P onset (ms)")
         panel.legend(loc="upper left")
         style.light_grid(panel)
-    axes[0, 0].set_ylabel("Test windows (%)")
+    axes[0, 0].set(ylabel="Test windows (%)", ylim=(0, 1.3 * axes[0, 0].get_ylim()[1]))  # room for the legend
     before, after = denoising.SEARCH_S
     caption = (
         "Onset picked on the vertical (minimum of the AIC) minus that picked by the same rule on the clean window, "
         f"looked for from {before:g} s before to {after:g} s after the true one: right of zero is too late. Bins of "
-        f"{1000 * (edges[1] - edges[0]):.0f} ms."
+        f"{1000 * (edges[1] - edges[0]):.0f} ms. A mask opens up to a frame before the onset, and what noise it lets in "
+        "there follows near silence, which a picker takes for the onset: where noise is low, pick on the record itself."
     )
     return Picture("Shift of onsets", caption, figure)
 
