@@ -182,8 +182,9 @@ def _onsets(outcome: Outcome) -> Picture:
     caption = (
         "Onset picked on the vertical (minimum of the AIC) minus that picked by the same rule on the clean window, "
         f"looked for from {before:g} s before to {after:g} s after the true one: right of zero is too late. Bins of "
-        f"{1000 * (edges[1] - edges[0]):.0f} ms. A mask opens up to a frame before the onset, and what noise it lets in "
-        "there follows near silence, which a picker takes for the onset: where noise is low, pick on the record itself."
+        f"{1000 * (edges[1] - edges[0]):.0f} ms. A mask opens up to a frame before the onset, and the noise it lets "
+        "in there follows near silence, which a picker takes for the onset: where there is little noise, pick on the "
+        "record itself."
     )
     return Picture("Shift of onsets", caption, figure)
 
