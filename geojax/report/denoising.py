@@ -39,9 +39,8 @@ def three_levels(outcome: Outcome) -> list[float]:
 
 def standing_out(outcome: Outcome) -> float:
     """Median over the test windows of the clean record's deviation after the onset, over that before it."""
-    ratios = []
-    for window, onset in zip(outcome.examples.rows["clean"], outcome.examples.rows["onset"], strict=True):
-        ratios.append(window[:, onset:].std() / window[:, : onset - onset // 10].std())
+    pairs = zip(outcome.examples.rows["clean"], outcome.examples.rows["onset"], strict=True)
+    ratios = [window[:, onset:].std() / window[:, : onset - onset // 10].std() for window, onset in pairs]
     return float(np.median(ratios))
 
 
@@ -159,21 +158,19 @@ def _onsets(outcome: Outcome) -> Picture:
     level, best = outcome.index["snr_db"].to_numpy(), outcome.best_baseline
     found = style.colours({"model": None, **outcome.baselines})
     shown = {"noisy": rows["noisy"], best: outcome.baselines[best], "model": outcome.model}
-    middle = np.median(np.unique(level))
+    middle = np.unique(level)[len(np.unique(level)) // 2]
     figure, axes = style.grid(1, 2, 3.0, sharey=True)
     edges = np.linspace(-LATE_S, LATE_S, 42)  # an odd number of bins: one lies about zero
-    panels = {f"below {denoising.level_name(middle)}": level < middle,
-              f"{denoising.level_name(middle)} and above": level >= middle}  # fmt: skip
+    name = denoising.level_name(middle)
+    panels = {f"below {name}": level < middle, f"{name} and above": level >= middle}
     for panel, (title, own) in zip(axes[0], panels.items(), strict=True):
         for name, windows in shown.items():
-            if not own.any():
-                continue
             shift = denoising.onset_shift(rows["clean"][own], windows[own], rows["onset"][own], rate)
-            share, _ = np.histogram(np.clip(shift, -LATE_S, LATE_S), edges)
-            near = 100 * np.mean(np.abs(shift) <= denoising.NEAR_S)
+            counts, _ = np.histogram(np.clip(shift, -LATE_S, LATE_S), edges)
+            near = 100 * np.sum(np.abs(shift) <= denoising.NEAR_S) / max(own.sum(), 1)
             colour = MUTED if name == "noisy" else found[name]
             label = f"{name}: {near:.0f} % within {1000 * denoising.NEAR_S:g} ms"
-            panel.stairs(100 * share / own.sum(), 1000 * edges, color=colour, lw=1.6, label=label)
+            panel.stairs(100 * counts / max(own.sum(), 1), 1000 * edges, color=colour, lw=1.6, label=label)
         panel.set(title=f"Ratio to added noise {title}", xlabel="Shift of the P onset (ms)")
         panel.legend(loc="upper left")
         style.light_grid(panel)

@@ -254,6 +254,18 @@ def test_a_classical_method_finds_bursts_of_one_frequency_in_white_noise(bursts,
     np.testing.assert_allclose(again, method.predict(bursts)[[3, 1]], atol=1e-5)  # each window by itself
 
 
+@pytest.mark.parametrize("name", ["low-rank spectrogram", "thresholding", "Wiener filter"])
+def test_windows_turned_by_45_degrees_are_denoised_alike(bursts, name):
+    method, _ = BASELINES[name]
+    settings = {key: values[0] for key, values in method.grid.items()}
+    noisy = bursts.rows["noisy"]
+
+    turned = method.denoise(np.asarray(augment.turn(noisy, np.pi / 4)), **settings)
+
+    back = augment.turn(turned, -np.pi / 4)
+    np.testing.assert_allclose(back, method.denoise(noisy, **settings), atol=1e-4)
+
+
 def test_a_band_pass_is_tuned_about_the_band_of_the_signal(bursts):
     chosen = classical.BandPass(RATE).fit(bursts, bursts)
 
