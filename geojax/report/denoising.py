@@ -98,7 +98,9 @@ def _windows(outcome: Outcome) -> Picture:
             if column == 0:
                 panel.set_ylabel(name)
             if name != "Clean":
-                ratio = f"{denoising.snr_db(clean, window):.1f} dB".replace("-", "\N{MINUS SIGN}")
+                ratio = f"{round(float(denoising.snr_db(clean, window)), 1) + 0.0:.1f} dB".replace(
+                    "-", "\N{MINUS SIGN}"
+                )
                 box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
                 panel.text(0.01, 0.97, ratio, transform=panel.transAxes, va="top", fontsize=8, color=INK, bbox=box)
         axes[0, column].set_title(f"{denoising.level_name(level)}, station {outcome.index['station'].iloc[i]}")
@@ -179,9 +181,9 @@ def _onsets(outcome: Outcome) -> Picture:
     caption = (
         "Onset picked on the vertical (minimum of the AIC) minus that picked by the same rule on the clean window, "
         f"looked for from {before:g} s before to {after:g} s after the true one: right of zero is too late. Bins of "
-        f"{1000 * (edges[1] - edges[0]):.0f} ms. A mask opens up to a frame before the onset, and the noise it lets "
-        "in there follows near silence, which a picker takes for the onset: where there is little noise, pick on the "
-        "record itself."
+        f"{1000 * (edges[1] - edges[0]):.0f} ms. The picker does not hear what lies {-10 * np.log10(denoising.WATER):.0f} "
+        "dB below the stretch it looks at: one that does takes for the onset what a mask lets through before it, up to "
+        "a frame early."
     )
     return Picture("Shift of onsets", caption, figure)
 

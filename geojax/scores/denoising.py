@@ -8,6 +8,7 @@ import xarray as xr
 
 SILENCE_DB = 40.0  # a peak farther off than this counts as this far
 NEAR_S = 0.1  # an onset that is no farther off counts as kept
+WATER = 0.01  # share of a stretch's variance below which a picker hears nothing, 20 dB down
 SEARCH_S = (1.0, 0.6)  # an onset is looked for so long before and after the true one
 
 
@@ -37,11 +38,12 @@ def peak_error_db(clean: np.ndarray, found: np.ndarray) -> np.ndarray:
 def aic_onset(traces: np.ndarray) -> np.ndarray:
     """Sample of the onset of each trace (trace, sample): the minimum of Maeda's (1985) AIC, (trace,).
 
-    source : doi:10.4294/zisin1948.38.3_365; variances are kept above a millionth of the trace's, so that a stretch
-        that a method set to zero is quiet, not infinitely so
+    Variances are kept above WATER of the trace's. Else the criterion, a logarithm, takes for the onset what a mask
+    lets through just before it, after a stretch that the mask made all but silent.
+    source : doi:10.4294/zisin1948.38.3_365
     """
     x = traces - traces.mean(1, keepdims=True, dtype="float64")
-    count, least = x.shape[1], 1e-6 * x.var(1, keepdims=True) + 1e-30
+    count, least = x.shape[1], WATER * x.var(1, keepdims=True) + 1e-30
     sums, squares = np.cumsum(x, 1), np.cumsum(x**2, 1)
     k = np.arange(2, count - 1)  # samples before the onset
     before = squares[:, k - 1] / k - (sums[:, k - 1] / k) ** 2
