@@ -181,7 +181,7 @@ def _onsets(outcome: Outcome) -> Picture:
     caption = (
         "Onset picked on the vertical (minimum of the AIC) minus that picked by the same rule on the clean window, "
         f"looked for from {before:g} s before to {after:g} s after the true one: right of zero is too late. Bins of "
-        f"{1000 * (edges[1] - edges[0]):.0f} ms. The picker does not hear what lies {-10 * np.log10(denoising.WATER):.0f} "
+        f"{1000 * (edges[1] - edges[0]):.0f} ms. It does not hear what lies {-10 * np.log10(denoising.WATER):.0f} "
         "dB below the stretch it looks at: one that does takes for the onset what a mask lets through before it, up to "
         "a frame early."
     )
