@@ -4,6 +4,7 @@ from geojax.training.objectives.adversarial import dcgan, hinge, wgan_gp
 from geojax.training.objectives.reconstruction import (
     evidence_lower_bound,
     kl_divergence,
+    log_error,
     masked_huber,
     masked_reconstruction,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "evidence_lower_bound",
     "hinge",
     "kl_divergence",
+    "log_error",
     "masked_huber",
     "masked_mean_square",
     "masked_reconstruction",
