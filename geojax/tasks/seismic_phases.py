@@ -20,7 +20,9 @@ from pydantic import Field
 
 from geojax import models
 from geojax.data import windows
+from geojax.data.stft import STFT
 from geojax.data.windows import CLASSES
+from geojax.models.spectrogram import Spectrogram
 from geojax.scores import classification, resampling
 from geojax.task import Examples, Outcome, Picture, Score, Settings, Task
 from geojax.training import augment
@@ -29,6 +31,7 @@ from geojax.training.objectives import cross_entropy
 if TYPE_CHECKING:
     from geojax.baselines.classifiers import FeatureClassifier
 
+FRAME, FRAMES = (126, 14), 64  # samples of a frame and from one to the next, which make 64 frequencies; frames
 ANGLES = tuple(np.radians([0.0, 45.0, 90.0, 135.0]))  # every method is averaged over these azimuths
 
 
@@ -55,7 +58,7 @@ class SeismicPhases(Task[PhaseSettings]):
         "coda? Windows of stations that no method has seen, with real noise of a neighbouring station added."
     )
     settings = PhaseSettings
-    models = ("cnn",)
+    models = ("cnn", "cnn2d")
     headline = Score("macro_f1", "macro F1", "1", higher_is_better=True)
     predicted: ClassVar = {"long_name": "probability of noise, P, S and coda", "units": "1"}
     groups = "stations, within each test block"
@@ -106,7 +109,8 @@ class SeismicPhases(Task[PhaseSettings]):
     def model(
         self, name: str, sizes: dict[str, Any], train: Examples, settings: PhaseSettings, rngs: nnx.Rngs
     ) -> nnx.Module:
-        return models.load(name)(3, len(CLASSES), **sizes, rngs=rngs)
+        network = models.load(name)(3, len(CLASSES), **sizes, rngs=rngs)
+        return Spectrogram(network, STFT(*FRAME), FRAMES) if name == "cnn2d" else network
 
     def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: PhaseSettings) -> jax.Array:
         if not training:
