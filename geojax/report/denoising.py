@@ -135,9 +135,9 @@ def _spectra(outcome: Outcome) -> Picture:
     meshes = [_draw(panel, time, frequency, levels_of[name], name, **scale)
               for panel, name in zip(axes[:, :2].flat, windows, strict=True)]  # fmt: skip
     masks = []
-    for panel, name, title in zip(axes[:, 2], list(windows)[2:], ("the model", f"the {best}"), strict=True):
+    for panel, name, title in zip(axes[:, 2], list(windows)[2:], ("model", best), strict=True):
         share = np.minimum(sizes[name] / np.maximum(sizes["Noisy"], 1e-9), 1)
-        masks.append(_draw(panel, time, frequency, share, f"Share that {title} keeps", vmin=0, vmax=1, cmap="Greys"))
+        masks.append(_draw(panel, time, frequency, share, f"Kept by {title}", vmin=0, vmax=1, cmap="Greys"))
     for panel in axes[-1]:
         panel.set_xlabel("Time in the window (s)")
     for panel in axes[:, 0]:
