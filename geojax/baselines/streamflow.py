@@ -1,4 +1,4 @@
-"""Classical ways to simulate and to forecast discharge, each basin by itself.
+"""Persistence and regressions of discharge, each basin by itself.
 
 Rows of examples hold `basin`, `start` (place of the first day in the shared series) and `flow` (row, day), NaN where
 a day is not scored. All share `weather` (3, basin, time), precipitation, temperature and potential evapotranspiration,
@@ -7,21 +7,16 @@ a day is not scored. All share `weather` (3, basin, time), precipitation, temper
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.ndimage import uniform_filter1d
 from scipy.signal import lfilter
 
-from geojax.baselines import hbv
-from geojax.baselines.evolution import evolve
 from geojax.task import Examples
 
 MEMORIES = (2, 5, 10, 20, 40, 80, 160)  # days over which antecedent weather is averaged
 LAGS = 8  # days whose precipitation and flow stand by themselves
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 0.1)
-SMOOTH = 31  # days over which the climatology of the weather is averaged
 
 
 def nash_sutcliffe(simulated: np.ndarray, observed: np.ndarray) -> np.ndarray:
@@ -151,103 +146,3 @@ def _apply(fitted: Fitted, inputs: np.ndarray, root: bool) -> np.ndarray:
     center, spread, weights, mean, left = fitted
     found = (inputs - center) / spread @ weights + mean
     return np.maximum(found, 0) ** 2 + left if root else found
-
-
-class HBV:
-    """HBV, each basin calibrated by differential evolution on the training days' NSE, from several starts.
-
-    The best start, or the mean of all their hydrographs, whichever has the better validation NSE.
-    """
-
-    def __init__(self, generations: int, starts: int = 3, population: int = 40, seed: int = 0) -> None:
-        self.generations, self.starts, self.population, self.seed = generations, starts, population, seed
-
-    def fit(self, train: Examples, validation: Examples) -> dict[str, Any]:
-        target = np.asarray(train.shared["target"], "float64")
-        basins = len(target)
-        forcing, observed = np.tile(weather(train), (1, self.starts, 1)), np.tile(target, (self.starts, 1))
-
-        def loss(members: np.ndarray) -> np.ndarray:
-            return 1 - nash_sutcliffe(hbv.simulate(forcing[:, None], members)[0], observed)
-
-        best, losses = evolve(
-            loss, np.array(list(hbv.BOUNDS.values())), self.starts * basins, self.population, self.generations,
-            np.random.default_rng(self.seed),
-        )  # fmt: skip
-        best, losses = best.reshape(-1, self.starts, basins), losses.reshape(self.starts, basins)
-        first = losses.argmin(0)
-        alone = best[:, first, np.arange(basins)][:, None]
-        judged = [nash_sutcliffe(self._mean(validation, own), validation.shared["target"]) for own in (alone, best)]
-        self.parameters = [
-            (alone if judged[0][basin] >= judged[1][basin] else best)[:, :, basin] for basin in range(basins)
-        ]
-        return {
-            "training_nse": (1 - losses.min(0)).tolist(),
-            "validation_nse": np.max(judged, 0).tolist(),
-            "hydrographs": [own.shape[1] for own in self.parameters],
-        }
-
-    def predict(self, examples: Examples) -> np.ndarray:
-        return cut(self.series(examples)[..., None], examples)
-
-    def series(self, examples: Examples) -> np.ndarray:
-        """Simulated discharge (basin, time)."""
-        forcing = weather(examples)
-        every = enumerate(self.parameters)
-        return np.stack([hbv.simulate(forcing[:, None, basin], own)[0].mean(0) for basin, own in every])
-
-    def _mean(self, examples: Examples, parameters: np.ndarray) -> np.ndarray:
-        return hbv.simulate(weather(examples)[:, None], parameters)[0].mean(0)
-
-
-class UpdatedHBV:
-    """Forecasts of HBV under the climatology of the weather, corrected by its errors of the last days.
-
-    How much of the errors lasts is regressed for each lead (see RidgeRegression), as error models of operational
-    forecasts do: Madsen & Skotner (2005), doi:10.1016/j.jhydrol.2004.10.030.
-    """
-
-    def __init__(self, leads: Sequence[int], generations: int) -> None:
-        self.model = HBV(generations)
-        self.corrections = {lead: RidgeRegression((lead,), partial(self._features, lead)) for lead in leads}
-
-    def fit(self, train: Examples, validation: Examples) -> dict[str, Any]:
-        self.climate = _climatology(train)
-        chosen = {f"hbv_{key}": own for key, own in self.model.fit(train, validation).items()}
-        for lead, correction in self.corrections.items():
-            chosen[f"{lead}_days"] = correction.fit(train, validation)
-        return chosen
-
-    def predict(self, examples: Examples) -> np.ndarray:
-        return np.concatenate([correction.predict(examples) for correction in self.corrections.values()], -1)
-
-    def _features(self, lead: int, examples: Examples) -> np.ndarray:
-        """Forecast, errors of the last days, and flow, (basin, time, feature) by the day on which it is made."""
-        (forecast, now), flow = self._forecasts(examples, lead), carried(examples)
-        errors = [delayed(flow - now, lag) for lag in range(4)]
-        columns = [forecast, np.sqrt(forecast), now, flow, np.sqrt(np.maximum(flow, 0)), *errors]
-        return np.stack(columns, -1)
-
-    def _forecasts(self, examples: Examples, lead: int) -> tuple[np.ndarray, np.ndarray]:
-        """What HBV forecasts `lead` days ahead on each day, and what it simulates for the day, (basin, time)."""
-        forcing = weather(examples)
-        ahead = (examples.shared["day_of_year"][:, None] + np.arange(lead)) % 366  # day_of_year counts from 1
-        found = []
-        for basin, own in enumerate(self.model.parameters):
-            now, states = hbv.simulate(forcing[:, None, basin], own, keep=True)
-            usual = self.climate[:, None, basin][:, :, ahead]
-            forecast, _ = hbv.simulate(usual, own[..., None], states)
-            found.append((forecast[..., -1].mean(0), now.mean(0)))
-        forecasts, simulated = (np.stack(own) for own in zip(*found, strict=True))
-        return forecasts, simulated
-
-
-def _climatology(examples: Examples) -> np.ndarray:
-    """Mean weather (3, basin, day of the year from 0) of the scored days, smoothed over the calendar."""
-    place = np.asarray(examples.shared["day_of_year"]) - 1
-    scored = np.isfinite(examples.shared["target"]).any(0)
-    series = weather(examples)[:, :, scored]
-    total, count = np.zeros((*series.shape[:2], 366)), np.zeros(366)
-    np.add.at(total, (slice(None), slice(None), place[scored]), series)
-    np.add.at(count, place[scored], 1)
-    return uniform_filter1d(total, SMOOTH, mode="wrap") / np.maximum(uniform_filter1d(count, SMOOTH, mode="wrap"), 1e-9)

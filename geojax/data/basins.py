@@ -35,13 +35,20 @@ class Basins:
 
     @property
     def day_of_year(self) -> np.ndarray:
-        return pd.DatetimeIndex(self.days).dayofyear.to_numpy("int32")
+        return pd.DatetimeIndex(self.days).day_of_year.to_numpy("int32")
 
     def places(self, index: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Basin and first day of each row of an index, as places in the series."""
         of = {str(name): i for i, name in enumerate(self.names)}
         first = (index["time"].to_numpy("datetime64[D]") - self.days[0]) / DAY
         return index["basin"].map(of).to_numpy("int32"), first.astype("int32")
+
+    def attributes(self) -> np.ndarray:
+        """What sets basins apart (basin, feature), standardized: mean weather and flow, its variability, area."""
+        known = [*self.center[:2], np.log(self.center[2]), self.spread[2] / self.center[2]]
+        known += [np.log(self.area)] if np.isfinite(self.area).all() else []
+        each = np.stack(known, -1)
+        return ((each - each.mean(0)) / np.where(each.std(0) > 1e-6, each.std(0), 1)).astype("float32")
 
     def check_weather(self, index: pd.DataFrame, warmup: int) -> None:
         """raises UserError : weather lacks on a day of a row, or of the `warmup` days before it."""
@@ -84,7 +91,7 @@ def gather(
     """
     if any(scaling[f"{name}_{kind}"].dims != ("basin",) for name in VARIABLES for kind in ("center", "spread")):
         raise UserError(f"scaling: must be fitted for each basin over all times. Write {SCALING}.")
-    names = scaling["basin"].values.astype(str)
+    names = _words(scaling["basin"])
     days = np.arange(first.astype("datetime64[D]"), last.astype("datetime64[D]") + DAY)
     raw = np.full((len(VARIABLES), len(names), len(days)), np.nan)
     known = {name: np.full(len(names), np.nan) for name in ("area", "latitude")}
@@ -95,7 +102,7 @@ def gather(
         if not inside.any():
             continue
         own = part.isel(time=inside).transpose("time", "basin", ...)
-        places = pd.Index(names).get_indexer(own["basin"].values.astype(str))
+        places = pd.Index(names).get_indexer(_words(own["basin"]))
         if (places < 0).any():
             stranger = own["basin"].values[places < 0][0]
             raise UserError(f"scaling: basin {stranger} must stand in the reference parts, but does not.")
@@ -112,11 +119,15 @@ def gather(
     rain, temperature, flow = raw * spread[..., None] + center[..., None]
     center[2], spread[2] = center[2] * depth, spread[2] * depth
     where = _filled("latitude", known["latitude"], latitude, names)
-    calendar = pd.DatetimeIndex(days).dayofyear.to_numpy()
+    calendar = pd.DatetimeIndex(days).day_of_year.to_numpy()
     demand = hydrology.potential_evapotranspiration(temperature, calendar, where)
     return Basins(
         names, days, np.maximum(rain, 0), temperature, demand, flow * depth[:, None], center, spread, known["area"]
     )
+
+
+def _words(names: xr.DataArray) -> np.ndarray:
+    return np.array([str(name) for name in names.values])  # stores give strings of another type than NumPy's own
 
 
 def _depth(units: str, area: np.ndarray, names: np.ndarray) -> np.ndarray:

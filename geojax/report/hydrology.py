@@ -1,7 +1,5 @@
 """Pictures of a run that simulates or forecasts discharge."""
 
-from functools import cached_property
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -21,7 +19,7 @@ class Flows:
     def __init__(self, outcome: Outcome) -> None:
         rows, shared, index = outcome.examples.rows, outcome.examples.shared, outcome.index
         self.lead = int(shared["leads"][-1])
-        self.names = sorted(index["basin"].unique())
+        self.names, self.years = sorted(index["basin"].unique()), sorted(index["group"].unique())
         place = {name: i for i, name in enumerate(self.names)}
         first = index["time"].to_numpy("datetime64[D]")[0] - int(rows["start"][0])
         shape = len(self.names), shared["target"].shape[1]
@@ -44,10 +42,6 @@ class Flows:
     @property
     def when(self) -> str:
         return f", {self.lead} days ahead" if self.lead else ""
-
-    @cached_property
-    def years(self) -> list[str]:
-        return sorted(set(self.year[self.year != ""]))
 
     def nse(self, method: str) -> np.ndarray:
         """Of each basin and year, (basin, year), about the mean of that year."""

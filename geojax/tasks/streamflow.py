@@ -92,7 +92,7 @@ class Streamflow(Task[FlowSettings]):
                         "basin": str(basin),
                         "days": int((times[last] - times[first]) / basins.DAY) + 1,
                         "content": hashlib.sha256(held.tobytes()).hexdigest(),
-                        "fingerprint": likeness.fingerprint(held[None])[0],
+                        "fingerprint": likeness.fingerprint(held[:1])[0],
                     }
                 )
         return pd.DataFrame(rows)
@@ -130,7 +130,7 @@ class Streamflow(Task[FlowSettings]):
             "center": held.center[2].astype("float32"),
             "spread": held.spread[2].astype("float32"),
             "inputs": _inputs(held, settings),
-            "static": _attributes(held),
+            "static": held.attributes(),
             "leads": np.array(settings.leads, "int32"),
         }
         return Examples({"basin": basin, "start": start, "days": length, "flow": flow.astype("float32")}, shared)
@@ -165,17 +165,17 @@ class Streamflow(Task[FlowSettings]):
         return jnp.maximum(model(rows, shared, rows["start"], HORIZON) * spread + center, 0)
 
     def baselines(self, settings: FlowSettings) -> Mapping[str, Baseline]:
-        from geojax.baselines import streamflow as classical
+        from geojax.baselines import rainfall_runoff, streamflow
 
         leads = settings.leads
         if not settings.past_flow:
-            ridge = classical.RidgeRegression(leads, classical.antecedent_weather)
-            return {"HBV": classical.HBV(settings.generations), "ridge regression": ridge}
+            ridge = streamflow.RidgeRegression(leads, streamflow.antecedent_weather)
+            return {"HBV": rainfall_runoff.HBV(settings.generations), "ridge regression": ridge}
         return {
-            "persistence": classical.Persistence(leads),
-            "autoregression": classical.RidgeRegression(leads, classical.antecedent_flow),
-            "ridge regression": classical.RidgeRegression(leads, classical.antecedent),
-            "updated HBV": classical.UpdatedHBV(leads, settings.generations),
+            "persistence": streamflow.Persistence(leads),
+            "autoregression": streamflow.RidgeRegression(leads, streamflow.antecedent_flow),
+            "ridge regression": streamflow.RidgeRegression(leads, streamflow.antecedent),
+            "updated HBV": rainfall_runoff.UpdatedHBV(leads, settings.generations),
         }
 
     def statistics(
@@ -239,11 +239,3 @@ def _inputs(held: Basins, settings: FlowSettings) -> np.ndarray:
         flow = (held.flow - held.center[2][:, None]) / held.spread[2][:, None]
         columns += [flow, np.log(0.05 + held.flow / held.center[2][:, None]), np.isfinite(flow)]
     return np.nan_to_num(np.stack(columns, -1)).astype("float32")
-
-
-def _attributes(held: Basins) -> np.ndarray:
-    """What sets basins apart (basin, feature), standardized: mean weather and flow, its variability, area."""
-    known = [held.center[0], held.center[1], np.log(held.center[2]), held.spread[2] / held.center[2]]
-    known += [np.log(held.area)] if np.isfinite(held.area).all() else []
-    each = np.stack(known, -1)
-    return ((each - each.mean(0)) / np.where(each.std(0) > 1e-6, each.std(0), 1)).astype("float32")

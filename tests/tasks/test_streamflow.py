@@ -8,7 +8,7 @@ from scipy.optimize import differential_evolution, rosen
 from sklearn.linear_model import Ridge
 
 from geojax import task as tasks
-from geojax.baselines import hbv, streamflow
+from geojax.baselines import hbv, rainfall_runoff, streamflow
 from geojax.baselines.evolution import evolve
 from geojax.data import basins, hydrology
 from geojax.data.readers import timeseries
@@ -110,7 +110,7 @@ def test_stations_are_joined_by_name_and_weather_is_averaged_over_all_that_drain
     ("options", "told"),
     [
         ({"code": "land_(.+)"}, "must fit every station, but does not fit 'a'"),
-        ({"code": "land"}, "must have one group"),
+        ({"code": "land"}, "must be a regular expression with one group"),
         ({"areas": {"a": 1.0}}, "areas: must name each station once, a, b, but names a"),
         ({"above": {"b": ["a"]}}, "`above` and `areal` need `areas`"),
         ({**NESTED, "areal": ["snow"]}, "areal: `snow` must be one of"),
@@ -250,7 +250,7 @@ def planted(rng, days=3 * 365, basins=2, truth=None):
     )
     rows = {"basin": basin, "start": start, "days": np.full(len(basin), 365)}
     rows["flow"] = np.where(np.arange(YEAR) < 365, target[basin[:, None], start[:, None] + np.arange(YEAR)], np.nan)
-    calendar = pd.date_range(START, periods=forcing.shape[-1]).dayofyear.to_numpy()
+    calendar = pd.date_range(START, periods=forcing.shape[-1]).day_of_year.to_numpy()
     return Examples(rows, {"weather": forcing, "flow": flow, "target": target, "day_of_year": calendar})
 
 
@@ -261,7 +261,7 @@ def skill(baseline, examples, lead=0):
 
 def test_hbv_is_recovered_from_its_own_discharge(rng):
     train, validation, test = (planted(rng) for _ in range(3))
-    baseline = streamflow.HBV(generations=40, starts=2, population=20)
+    baseline = rainfall_runoff.HBV(generations=40, starts=1, population=20)
 
     chosen = baseline.fit(train, validation)
 
@@ -271,7 +271,7 @@ def test_hbv_is_recovered_from_its_own_discharge(rng):
 
 def test_updated_hbv_forecasts_better_than_persistence_and_uses_nothing_later(rng):
     train, validation, test = (planted(rng) for _ in range(3))
-    updated, persistence = streamflow.UpdatedHBV((2,), generations=15), streamflow.Persistence((2,))
+    updated, persistence = rainfall_runoff.UpdatedHBV((2,), generations=15), streamflow.Persistence((2,))
     for baseline in (updated, persistence):
         baseline.fit(train, validation)
 
@@ -374,7 +374,7 @@ def scaling():
         for i, name in enumerate(basins.VARIABLES)
         for kind in ("center", "spread")
     }
-    return xr.Dataset(own, {"basin": ["a", "b"]})
+    return xr.Dataset(own, {"basin": np.array(["a", "b"], np.dtypes.StringDType())})  # as a store gives them
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ attribute `cf_role` is `timeseries_id`. Discharge of nested gauges, with the wea
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,13 +95,12 @@ def _open(path: Path) -> xr.Dataset:
 
 
 def _expression(code: str) -> re.Pattern[str]:
-    try:
-        found = re.compile(code)
-    except re.error as error:
-        raise UserError(f"reader: options: code: {code!r} is no regular expression ({error}).") from None
-    if found.groups != 1:
-        raise UserError(f"reader: options: code: {code!r} must have one group, as in 'land_(.+)'.")
-    return found
+    with suppress(re.error):
+        if (found := re.compile(code)).groups == 1:
+            return found
+    raise UserError(
+        f"reader: options: code: must be a regular expression with one group, as 'land_(.+)', not {code!r}."
+    )
 
 
 def _series(
