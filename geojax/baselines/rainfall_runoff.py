@@ -84,7 +84,7 @@ class UpdatedHBV:
         return np.concatenate([correction.predict(examples) for correction in self.corrections.values()], -1)
 
     def _features(self, lead: int, examples: Examples) -> np.ndarray:
-        """Forecast, flow, errors and rain of the last days, and season, (basin, time, feature) by the day it is made."""
+        """Forecast, flow, last errors, rain and season, (basin, time, feature) by the day on which it is made."""
         (forecast, now), flow = self._forecasts(examples, lead), carried(examples)
         errors = [delayed(flow - now, lag) for lag in range(4)]
         angle = 2 * np.pi * examples.shared["day_of_year"] / 365.25
