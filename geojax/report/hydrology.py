@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from geojax.report import style
 from geojax.report.style import INK, MUTED, styled
@@ -133,7 +133,7 @@ def _durations(flows: Flows) -> Picture:
             panel.plot(share, np.maximum(np.sort(values[basin, known])[::-1], 1e-3), color=colour, lw=1.4, label=label)
         panel.set_yscale("log")
         panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        panel.yaxis.set_major_formatter(ScalarFormatter())
+        panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         panel.yaxis.set_minor_formatter(NullFormatter())
         panel.set_title(name)
         panel.set(xlim=(0, 100))
