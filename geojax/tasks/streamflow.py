@@ -52,6 +52,7 @@ class FlowSettings(Settings):
     past_flow: bool = Field(default=False, description="whether discharge up to the day of the forecast is known")
     warmup: int = Field(default=365, ge=30, description="days of weather before the first that is scored")
     window: int = Field(default=365, ge=30, description="days after it that a training example is scored on")
+    root: bool = Field(default=False, description="the network gives the root of flow, which so is never below zero")
     first_month: int = Field(default=11, ge=1, le=12, description="in which hydrological years begin")
     generations: int = Field(default=150, ge=1, description="of the calibration of HBV")
     latitude: float | None = Field(default=None, description="of basins whose data tell none, degrees")
@@ -198,7 +199,7 @@ class Runoff(nnx.Module):
     """A recurrent network from the days up to each day to discharge some days ahead, in standard deviations."""
 
     def __init__(self, network: nnx.Module, settings: FlowSettings) -> None:
-        self.network, self.leads, self.warmup = network, settings.leads, settings.warmup
+        self.network, self.leads, self.warmup, self.root = network, settings.leads, settings.warmup, settings.root
 
     def __call__(
         self,
@@ -213,7 +214,10 @@ class Runoff(nnx.Module):
         x = cut(shared["inputs"], basin, start - warmup, warmup + days)
         found = self.network(x, key, static=shared["static"][basin])
         each = [found[:, warmup - lead : warmup - lead + days, i] for i, lead in enumerate(self.leads)]
-        return jnp.stack(each, -1)
+        if not self.root:
+            return jnp.stack(each, -1)
+        ratio = (shared["center"] / shared["spread"])[basin][:, None, None]
+        return ratio * ((1 + jnp.stack(each, -1)) ** 2 - 1)
 
 
 TASK = Streamflow()
