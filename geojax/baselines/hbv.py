@@ -93,11 +93,11 @@ def simulate(
     routed = np.moveaxis(_route(runoff, parameters[-1]), 0, -1)
     if not keep:
         return routed, State(snow, liquid, soil, upper, lower, runoff[len(rain) :])
-    stores = (
+    snow, liquid, soil, upper, lower = (
         np.stack([np.broadcast_to(own, runoff.shape[1:]) for own in every], -1) for every in zip(*states, strict=True)
     )
     days = np.arange(len(rain)) + 1 + np.arange(LONGEST - 1)[:, None]
-    return routed, State(*stores, np.moveaxis(runoff[days], 1, -1))
+    return routed, State(snow, liquid, soil, upper, lower, np.moveaxis(runoff[days], 1, -1))
 
 
 def _forcing(weather: np.ndarray, named: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:

@@ -111,8 +111,9 @@ def _climatology(examples: Examples) -> np.ndarray:
     """Mean weather (3, basin, day of the year from 0) of the scored days, smoothed over the calendar."""
     place = np.asarray(examples.shared["day_of_year"]) - 1
     scored = np.isfinite(examples.shared["target"]).any(0)
-    series = weather(examples)[:, :, scored]
-    total, count = np.zeros((*series.shape[:2], 366)), np.zeros(366)
-    np.add.at(total, (slice(None), slice(None), place[scored]), series)
+    series = np.moveaxis(weather(examples)[:, :, scored], -1, 0)
+    total, count = np.zeros((366, *series.shape[1:])), np.zeros(366)
+    np.add.at(total, place[scored], series)
     np.add.at(count, place[scored], 1)
-    return uniform_filter1d(total, SMOOTH, mode="wrap") / np.maximum(uniform_filter1d(count, SMOOTH, mode="wrap"), 1e-9)
+    smooth = uniform_filter1d(total, SMOOTH, 0, mode="wrap"), uniform_filter1d(count, SMOOTH, mode="wrap")
+    return np.moveaxis(smooth[0], 0, -1) / np.maximum(smooth[1], 1e-9)

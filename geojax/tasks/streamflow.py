@@ -225,7 +225,8 @@ TASK = Streamflow()
 
 def cut(series: jax.Array, basin: jax.Array, start: jax.Array, days: int) -> jax.Array:
     """Windows (row, day, …) of series (basin, time, …)."""
-    return jax.vmap(lambda b, at: jax.lax.dynamic_slice_in_dim(series[b], at, days))(basin, start)
+    of = jnp.asarray(series)
+    return jax.vmap(lambda b, at: jax.lax.dynamic_slice_in_dim(of[b], at, days))(basin, start)
 
 
 def _inputs(held: Basins, settings: FlowSettings) -> np.ndarray:
@@ -241,5 +242,5 @@ def _inputs(held: Basins, settings: FlowSettings) -> np.ndarray:
     ]
     if settings.past_flow:
         flow = (held.flow - held.center[2][:, None]) / held.spread[2][:, None]
-        columns += [flow, np.log(0.05 + held.flow / held.center[2][:, None]), np.isfinite(flow)]
+        columns += [flow, np.log(0.05 + np.maximum(held.flow, 0) / held.center[2][:, None]), np.isfinite(flow)]
     return np.nan_to_num(np.stack(columns, -1)).astype("float32")

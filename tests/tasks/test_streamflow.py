@@ -13,8 +13,9 @@ from geojax.baselines.evolution import evolve
 from geojax.data import basins, hydrology
 from geojax.data.readers import timeseries
 from geojax.errors import UserError
+from geojax.report.hydrology import Flows
 from geojax.scores import hydrology as scores
-from geojax.task import Examples
+from geojax.task import Examples, Outcome
 
 TASK = tasks.load("streamflow")
 START = np.datetime64("1990-11-01")
@@ -451,3 +452,48 @@ def test_a_model_uses_nothing_later_than_its_lead_allows(parts):
     for i, lead in enumerate(settings.leads):
         assert (same[0, : 30 + lead, i] == other[0, : 30 + lead, i]).all()
         assert (same[0, 30 + lead : 61, i] != other[0, 30 + lead : 61, i]).any()
+
+
+def test_roots_give_no_flow_below_zero(parts):
+    from flax import nnx
+
+    settings = TASK.settings(leads=(1,), past_flow=True, root=True, warmup=30)
+    rows = indexed(parts, settings)
+    found = TASK.examples(rows, parts, scaling(), settings)
+    model = TASK.model("lstm", {"hidden": 4}, found, settings, nnx.Rngs(0))
+
+    flow = (
+        model(found.rows, found.shared, found.rows["start"], 366) * found.shared["spread"][0]
+        + found.shared["center"][0]
+    )
+
+    assert (np.asarray(flow)[found.rows["basin"] == 0] >= -1e-6).all()
+
+
+def test_a_scaling_that_is_not_by_basin_is_refused(parts):
+    settings = TASK.settings()
+    monthly = scaling().expand_dims(month=range(1, 13))
+
+    with pytest.raises(UserError, match=r"Write `scaling: \{center: mean, spread: point, over: \[time\]\}`"):
+        TASK.examples(indexed(parts, settings), parts, monthly, settings)
+
+
+def test_a_part_without_basins_is_refused(parts):
+    with pytest.raises(UserError, match="part 1991: must hold `precipitation` on time and basin"):
+        TASK.index(parts["1991"].isel(basin=0), TASK.settings())
+
+
+def test_pictures_show_each_years_flow_and_its_peak(parts):
+    settings = TASK.settings()
+    rows = indexed(parts, settings)
+    found = TASK.examples(rows, parts, scaling(), settings)
+    guess = np.nan_to_num(found.rows["flow"])[..., None]
+    outcome = Outcome(rows, parts, scaling(), found, guess, {"HBV": guess + 1.0}, "HBV", pd.DataFrame())
+
+    flows = Flows(outcome)
+
+    assert flows.nse("model") == pytest.approx(np.ones((2, 2)))
+    own = (rows["basin"] == "b") & (rows["group"] == "1993")
+    assert flows.peaks(flows.observed)[1, 1] == pytest.approx(np.nanmax(found.rows["flow"][own]))
+    assert flows.peaks(flows.methods["HBV"]) == pytest.approx(flows.peaks(flows.observed) + 1)
+    assert TASK.pictures(outcome)[0].title == "Hydrographs"
