@@ -191,6 +191,6 @@ def _years(flows: Flows) -> Picture:
     style.light_grid(panel)
     caption = (
         f"NSE of each test year{flows.when}, about the mean of that year; below zero a method is worse than that mean. "
-        "The axis ends at \N{MINUS SIGN}1. Years are what the intervals resample."
-    )
+        "Years are what the intervals resample."
+    ) + (" The axis ends at \N{MINUS SIGN}1." if low < -1 else "")
     return Picture("Scores by year", caption, figure)
