@@ -1,0 +1,209 @@
+"""Classical forecasts of a series from its past, at several leads.
+
+Examples are stretches of one series, as geojax.data.stretches says. Forecasts are (example, origin, lead) in the units
+of the target. Settings are those with the least mean square error over the validation examples.
+"""
+
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from geojax.data import stretches
+from geojax.task import Examples
+
+BLOCK = 16384  # origins whose past is laid out at once
+PAST = (1, 2, 3, 4, 6, 9, 12, 18, 24, 36, 48)  # steps back that trees see
+SPANS = (6, 24, 72)  # steps over which trees see least, mean and greatest value
+
+
+class Persistence:
+    """What is, stays."""
+
+    def fit(self, train: Examples, validation: Examples) -> dict[str, Any]:
+        self.mean = _mean(train)
+        return {}
+
+    def predict(self, examples: Examples) -> np.ndarray:
+        return _spread_out(examples, _now(examples, self.mean)[:, None].repeat(_leads(examples), 1))
+
+
+class Relaxation:
+    """The mean of what followed, given the present value alone: a broken line for each lead.
+
+    With one piece it is damped persistence, a relaxation at one rate; with several, a storm may recover at another.
+    """
+
+    pieces: int  # chosen by `fit`
+
+    def __init__(self, candidates: Sequence[int] = (1, 2, 4, 8, 16)) -> None:
+        self.candidates = candidates
+
+    def fit(self, train: Examples, validation: Examples) -> dict[str, Any]:
+        self.mean = _mean(train)
+        now, truth = _now(train, self.mean), _flat_truth(train)
+        known = np.isfinite(truth)
+        errors, lines = [], []
+        for pieces in self.candidates:
+            # Half of the knots lie in the lowest tenth, where storms are.
+            deep = np.linspace(0, 0.1, pieces // 2, False)
+            shares = [*deep, *np.linspace(0.1 if deep.size else 0, 1, pieces - deep.size + 1)]
+            self.knots = np.unique(np.quantile(now, shares))
+            hats = self._hats(now)
+            self.values = np.stack(
+                [np.linalg.lstsq(hats[k], y[k], rcond=None)[0] for k, y in zip(known.T, truth.T, strict=True)], 1
+            )
+            lines.append((self.knots, self.values))
+            errors.append(_error(self.predict(validation), validation))
+        best = int(np.argmin(errors))
+        self.pieces, (self.knots, self.values) = self.candidates[best], lines[best]
+        return {"pieces": self.pieces, "validation_rmse": errors[best]}
+
+    def predict(self, examples: Examples) -> np.ndarray:
+        return _spread_out(examples, self._hats(_now(examples, self.mean)) @ self.values)
+
+    def _hats(self, now: np.ndarray) -> np.ndarray:
+        """Weight of each knot (n, knot); beyond the ends the outer pieces go on."""
+        if len(self.knots) < 2:
+            return np.ones((len(now), 1))
+        piece = np.clip(np.searchsorted(self.knots, now) - 1, 0, len(self.knots) - 2)
+        share = (now - self.knots[piece]) / (self.knots[piece + 1] - self.knots[piece])
+        hats = np.zeros((len(now), len(self.knots)))
+        rows = np.arange(len(now))
+        hats[rows, piece], hats[rows, piece + 1] = 1 - share, share
+        return hats
+
+
+class RidgeAutoregression:
+    """Ridge regression of each lead on the past values and on the clock."""
+
+    lags: int  # chosen by `fit`, as is `ridge`
+    ridge: float
+
+    def __init__(self, lags: Sequence[int] = (3, 12, 24, 72), ridges: Sequence[float] = (1e-5, 1e-3, 0.1)) -> None:
+        self.candidates, self.ridges = lags, ridges
+
+    def fit(self, train: Examples, validation: Examples) -> dict[str, Any]:
+        room = int(train.shared["origins"][0]) + 1
+        trials = [(lags, ridge) for lags in self.candidates if lags <= room for ridge in self.ridges]
+        errors, weights = [], []
+        for lags in dict.fromkeys(lags for lags, _ in trials):
+            for weight in regression(train, lags, self.ridges):
+                self.lags, self.weight = lags, weight
+                errors.append(_error(self.predict(validation), validation))
+                weights.append(weight)
+        best = int(np.argmin(errors))
+        (self.lags, self.ridge), self.weight = trials[best], weights[best]
+        return {"lags": self.lags, "ridge": self.ridge, "validation_rmse": errors[best]}
+
+    def predict(self, examples: Examples) -> np.ndarray:
+        places = stretches.origins(examples).ravel()
+        pieces = [
+            stretches.lagged(examples, self.lags, places[i : i + BLOCK]) @ self.weight[:-1] + self.weight[-1]
+            for i in range(0, len(places), BLOCK)
+        ]
+        return _spread_out(examples, np.concatenate(pieces))
+
+
+def regression(train: Examples, lags: int, ridges: Sequence[float]) -> list[np.ndarray]:
+    """Ridge weights (lags × variable + feature + 1, lead) for each strength, the last row being the offset.
+
+    ridges : penalties on the squared weights, as shares of the number of origins
+    """
+    places, truth = stretches.origins(train).ravel(), _flat_truth(train)
+    known = np.isfinite(truth).all(1)
+    places, truth = places[known], truth[known].astype("float64")
+    gram, moment = 0.0, 0.0
+    for i in range(0, len(places), BLOCK):
+        own = stretches.lagged(train, lags, places[i : i + BLOCK]).astype("float64")
+        own = np.concatenate([own, np.ones((len(own), 1))], 1)
+        gram, moment = gram + own.T @ own, moment + own.T @ truth[i : i + BLOCK]
+    penalty = np.diag([*np.ones(len(gram) - 1), 0.0]) * len(places)
+    return [np.linalg.solve(gram + ridge * penalty, moment) for ridge in ridges]
+
+
+class BoostedTrees:
+    """Gradient boosting of what the ridge regression leaves, a machine for each lead.
+
+    How many trees each has is chosen on the validation examples, as are its leaves.
+    """
+
+    def __init__(self, leaves: Sequence[int] = (6, 16), trees: int = 200, rate: float = 0.05, every: int = 2) -> None:
+        """every : of the training origins only one in as many is taken"""
+        self.leaves, self.trees, self.rate, self.every = leaves, trees, rate, every
+
+    def fit(self, train: Examples, validation: Examples) -> dict[str, Any]:
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        self.mean, self.linear = _mean(train), RidgeAutoregression()
+        self.linear.fit(train, validation)
+        seen, left = (self._seen(own) for own in (train, validation)), (self._left(own) for own in (train, validation))
+        (inputs, judged), (wanted, truth) = seen, left
+        self.machines, chosen = [], []
+        for lead, (own, of_validation) in enumerate(zip(wanted.T, truth.T, strict=True)):
+            rows = np.flatnonzero(np.isfinite(own))[:: self.every]
+            rated = np.isfinite(of_validation)
+            trials = []
+            for leaves in self.leaves:
+                machine = HistGradientBoostingRegressor(
+                    max_iter=self.trees, max_leaf_nodes=leaves, learning_rate=self.rate, min_samples_leaf=100,
+                    l2_regularization=10.0, early_stopping=False, random_state=lead,
+                ).fit(inputs[rows], own[rows])  # fmt: skip
+                errors = [np.mean((of_validation - found)[rated] ** 2) for found in machine.staged_predict(judged)]
+                trials.append((min(errors), leaves, int(np.argmin(errors)) + 1, machine))
+            _, leaves, count, machine = min(trials, key=lambda trial: trial[0])
+            self.machines.append((machine, count))
+            chosen.append((leaves, count))
+        return {
+            "leaves": [leaves for leaves, _ in chosen], "trees": [count for _, count in chosen],
+            "validation_rmse": _error(self.predict(validation), validation),
+        }  # fmt: skip
+
+    def predict(self, examples: Examples) -> np.ndarray:
+        inputs = self._seen(examples)
+        stages = (islice(machine.staged_predict(inputs), count - 1, None) for machine, count in self.machines)
+        corrections = np.stack([next(stage) for stage in stages], 1)
+        return self.linear.predict(examples) + _spread_out(examples, corrections)
+
+    def _left(self, examples: Examples) -> np.ndarray:
+        return _flat_truth(examples) - self.linear.predict(examples).reshape(-1, _leads(examples))
+
+    def _seen(self, examples: Examples) -> np.ndarray:
+        """The present, some past values, extremes and means of spans, and the clock: (n, feature)."""
+        series, places = np.nan_to_num(examples.shared["target"], nan=self.mean), stretches.origins(examples).ravel()
+        room = int(examples.shared["origins"][0])
+        past = [series[places] - series[places - lag] for lag in PAST if lag <= room]
+        spans = []
+        for span in (span for span in SPANS if span <= room):
+            windows = np.lib.stride_tricks.sliding_window_view(series, span)
+            ends = windows.min(1), windows.mean(1), windows.max(1)
+            spans += [each[places - span + 1] for each in ends]
+        own = [examples.shared["values"][places], examples.shared["clock"][places]]
+        return np.concatenate([np.stack([series[places], *past, *spans], 1), *own], 1)
+
+
+def _leads(examples: Examples) -> int:
+    return len(examples.shared["leads"])
+
+
+def _mean(train: Examples) -> float:
+    """What stands for a present value that is missing."""
+    return float(np.nanmean(train.shared["target"]))
+
+
+def _now(examples: Examples, mean: float) -> np.ndarray:
+    """(n,) present values."""
+    return np.nan_to_num(examples.shared["target"][stretches.origins(examples).ravel()], nan=mean)
+
+
+def _flat_truth(examples: Examples) -> np.ndarray:
+    return stretches.truth(examples).reshape(-1, _leads(examples))
+
+
+def _spread_out(examples: Examples, flat: np.ndarray) -> np.ndarray:
+    return flat.reshape(examples.size, -1, _leads(examples)).astype("float32")
+
+
+def _error(predicted: np.ndarray, examples: Examples) -> float:
+    return float(np.sqrt(np.nanmean((predicted - stretches.truth(examples)) ** 2)))
