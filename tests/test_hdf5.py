@@ -46,7 +46,7 @@ def test_a_part_takes_its_span_with_times_rounded_as_declared(tmp_path):
 def test_what_the_file_calls_missing_is_nan_and_its_units_are_believed(tmp_path):
     path = written(tmp_path / "rc.h5", time=HOURS, RC=np.arange(48))
     with h5py.File(path, "a") as file:
-        file["RC"].attrs |= {"units": "nT", "_FillValue": 7}
+        file["RC"].attrs.update({"units": "nT", "_FillValue": 7})
 
     found = observed(path, missing=[9])
 

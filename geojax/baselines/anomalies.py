@@ -104,7 +104,7 @@ class IsolationForest(_Chosen):
         inputs, count = trial
         scale = train.rows["window"].std((0, 1)) + TINY
         seen = _features if inputs == "features" else _flat
-        forest = Forest(200, max_samples=count, random_state=0).fit(seen(train, scale))
+        forest = Forest(n_estimators=200, max_samples=count, random_state=0).fit(seen(train, scale))
         return lambda own: np.log10(-forest.score_samples(seen(own, scale)))
 
 

@@ -79,23 +79,33 @@ class StormForecast(Task[StormSettings]):
     def examples(
         self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: StormSettings
     ) -> Examples:
-        pieces, before = [], 0
-        start, latest = np.zeros((2, len(index)), "int32")
-        for part, rows in index.groupby("part", sort=False):
-            own = parts[str(part)]
-            pieces.append(_series(own, scaling, settings))
-            start[rows.index] = before + rows["position"]
-            latest[rows.index] = np.minimum(
-                start[rows.index] + settings.origins, before + own.sizes["time"] - settings.length
-            )
-            before += own.sizes["time"]
-        shared = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+        return self.pool(index, index, parts, scaling, settings)
+
+    def pool(
+        self,
+        index: pd.DataFrame,
+        whole: pd.DataFrame,
+        parts: Mapping[str, xr.Dataset],
+        scaling: xr.Dataset,
+        settings: StormSettings,
+    ) -> Examples:
+        # A series is small beside the stretches that are cut from it: all of it is shared, of rows only some come.
+        pieces = {part: _series(parts[part], scaling, settings) for part in whole["part"].unique()}
+        counts = {part: len(piece["target"]) for part, piece in pieces.items()}
+        before = dict(zip(counts, np.cumsum([0, *counts.values()]), strict=False))
+        offset = index["part"].map(before).to_numpy()
+        start = offset + index["position"].to_numpy()
+        last = offset + index["part"].map(counts).to_numpy() - settings.length
+        shared = {
+            name: np.concatenate([piece[name] for piece in pieces.values()]) for name in next(iter(pieces.values()))
+        }
         step_h = np.diff(shared["minute"][:2]) / 60
         shared |= {"step_h": step_h.astype("float32"), "threshold": np.array([settings.storm], "float32")}
         shared["leads"] = np.array(settings.leads, "int32")
         shared["spin_up"] = np.arange(settings.spin_up, dtype="int32")
         shared["origins"] = settings.spin_up + np.arange(settings.origins, dtype="int32")
-        return Examples({"start": start, "latest": latest}, shared)
+        rows = {"start": start, "latest": np.minimum(start + settings.origins, last)}
+        return Examples({name: own.astype("int32") for name, own in rows.items()}, shared)
 
     def model(
         self, name: str, sizes: dict[str, Any], train: Examples, settings: StormSettings, rngs: nnx.Rngs

@@ -83,7 +83,8 @@ def test_principal_components_find_what_waves_of_any_size_hide_from_a_range(rng)
     train, validation, test = quiet(rng, 300), quiet(rng, 200, True), quiet(rng, 400, True)
     areas = {}
     for method in (
-        anomalies.PrincipalComponents((1, 2, 8)), anomalies.Range(), anomalies.RunningMedian([1.0]), anomalies.IsolationForest(),
+        anomalies.PrincipalComponents((1, 2, 8)), anomalies.Range(), anomalies.RunningMedian([1.0]),
+        anomalies.IsolationForest(),
     ):  # fmt: skip
         told = method.fit(train, validation)
         assert 0.5 < told["validation_auc"] <= 1
