@@ -14,7 +14,7 @@ from geojax.data import stretches
 from geojax.task import Examples
 
 BLOCK = 16384  # origins whose past is laid out at once
-PAST = (1, 2, 3, 4, 6, 9, 12, 18, 24, 36, 48)  # steps back that trees see
+PAST = (1, 2, 3, 4, 6, 9, 12, 18, 24, 36, 48, 72)  # steps back that trees see
 SPANS = (6, 24, 72)  # steps over which trees see least, mean and greatest value
 
 
@@ -37,7 +37,7 @@ class Relaxation:
 
     pieces: int  # chosen by `fit`
 
-    def __init__(self, candidates: Sequence[int] = (1, 2, 4, 8, 16)) -> None:
+    def __init__(self, candidates: Sequence[int] = (1, 4, 16, 32)) -> None:
         self.candidates = candidates
 
     def fit(self, train: Examples, validation: Examples) -> dict[str, Any]:
@@ -81,7 +81,9 @@ class RidgeAutoregression:
     lags: int  # chosen by `fit`, as is `ridge`
     ridge: float
 
-    def __init__(self, lags: Sequence[int] = (3, 12, 24, 72), ridges: Sequence[float] = (1e-5, 1e-3, 0.1)) -> None:
+    def __init__(
+        self, lags: Sequence[int] = (3, 12, 24, 48, 72, 96), ridges: Sequence[float] = (1e-7, 1e-5, 1e-3)
+    ) -> None:
         self.candidates, self.ridges = lags, ridges
 
     def fit(self, train: Examples, validation: Examples) -> dict[str, Any]:
@@ -129,7 +131,7 @@ class BoostedTrees:
     How many trees each has is chosen on the validation examples, as are its leaves.
     """
 
-    def __init__(self, leaves: Sequence[int] = (4, 8), trees: int = 300, rate: float = 0.05, every: int = 2) -> None:
+    def __init__(self, leaves: Sequence[int] = (4, 8), trees: int = 300, rate: float = 0.07, every: int = 2) -> None:
         """every : of the training origins only one in as many is taken"""
         self.leaves, self.trees, self.rate, self.every = leaves, trees, rate, every
 

@@ -11,6 +11,7 @@ from geojax.scores import detection
 from geojax.task import Outcome, Picture
 
 COMPONENTS = ("#0072b2", "#d55e00", "#009e73")
+ORDER = "xhyedzif"  # of components by the last letter of their names
 FALSE_ALARMS = 0.05  # of quiet windows, at the threshold that pictures flag by
 MEDIAN_MIN = 180  # minutes of the running median that parts the storm-time part from the fast one
 
@@ -44,6 +45,7 @@ def storm_pictures(outcome: Outcome) -> list[Picture]:
 @styled
 def _parts(outcome: Outcome, flags: Flags) -> Picture:
     components = [str(n)[: -len("_spread")] for n in outcome.scaling.data_vars if str(n).endswith("_spread")]
+    components.sort(key=lambda name: ORDER.find(name[-1]))
     pieces = []
     for name in outcome.parts:
         part = outcome.parts[name]

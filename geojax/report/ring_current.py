@@ -43,8 +43,11 @@ class Series:
     def chosen(self) -> dict[str, storms.Storm]:
         """Storms that stand for the others, by rule."""
         depth = {storm: float(self.truth[storm.peak]) for storm in self.storms}
-        classes = {"deepest": (-np.inf, np.inf), "median of the intense (below −100 nT)": (-np.inf, -100.0),
-                   "median of the moderate (−100 to −50 nT)": (-100.0, -50.0)}  # fmt: skip
+        classes = {
+            "deepest": (-np.inf, np.inf),
+            "median intense": (-np.inf, -100.0),
+            "median moderate": (-100.0, -50.0),
+        }
         found = {}
         for name, (low, high) in classes.items():
             own = sorted((storm for storm, value in depth.items() if low < value <= high), key=depth.__getitem__)
@@ -80,7 +83,8 @@ def _leads(series: Series) -> Picture:
         panel.set_title(f"{name}: {_date(series, storm)}, {series.truth[storm.peak]:.0f} nT".replace("-", "−"))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=len(places) + 1)
     caption = (
-        "Test storms, chosen by rule. Each coloured line joins forecasts that the model made the same time ahead, "
+        "Test storms, chosen by rule: the deepest, and the medians by depth of the intense (below −100 nT) and of the "
+        "moderate (−100 to −50 nT). Each coloured line joins forecasts that the model made the same time ahead, "
         "drawn at the hour they are for. Dotted: the last hour before the fall, and the deepest hour. The fall appears "
         "in each forecast as late as its lead: nothing in the index itself announces it. The recovery is followed."
     )
@@ -136,13 +140,14 @@ def _by_phase(outcome: Outcome) -> Picture:
     figure, axes = style.grid(1, 2, 3.3)
     _lines(axes[0, 0], outcome.scores, "rmse_by_phase", "RMSE (nT)")
     _lines(axes[0, 1], outcome.scores, "skill_by_phase", "Skill against persistence", without="persistence")
-    axes[0, 0].set_yscale("log")
+    axes[0, 0].set_ylim(0, None)
     axes[0, 1].axhline(0, color=MUTED, lw=1)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=5)
     caption = (
         "Test forecasts of all leads by what was known when they were made of the storm that they fall into: none "
         "(quiet), a storm that had not begun, one that was growing, one past its deepest hour. Storms that had not "
-        "begun are missed by every method by far more than all else, as nothing in the index announces them."
+        "begun have the largest errors with every method: nothing in the index announces them, and what skill there is "
+        "comes from a return to the mean. The recovery is what the past of the index tells."
     )
     return Picture("Quiet, onset, growth and recovery", caption, figure)
 

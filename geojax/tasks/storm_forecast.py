@@ -32,7 +32,7 @@ class StormSettings(Settings):
     target: str = "rc"
     inputs: tuple[str, ...] = ("rc_external", "rc_internal")
     leads: tuple[int, ...] = Field(default=(1, 3, 6, 12, 24), min_length=1, description="steps ahead")
-    spin_up: int = Field(default=72, ge=1, description="steps seen before the first forecast of a stretch")
+    spin_up: int = Field(default=96, ge=1, description="steps seen before the first forecast of a stretch")
     origins: int = Field(default=96, ge=1, description="forecasts of each stretch, one at each step")
     lags: int = Field(default=24, ge=1, description="steps that the linear forecast under the model looks back")
     ridge: float = Field(default=1e-5, ge=0, description="penalty of the linear forecast under the model")
