@@ -44,10 +44,10 @@ class _Chosen:
 class RunningMedian(_Chosen):
     """Mean square departure from a running median."""
 
-    setting = "length"
+    setting = "hours"
 
-    def __init__(self, lengths: Sequence[int]) -> None:
-        """lengths : in steps, in the order of `departure`"""
+    def __init__(self, lengths: Sequence[float]) -> None:
+        """lengths : of the running medians, in hours, in the order of `departure`"""
         self.trials = list(lengths)
 
     def _fitted(self, train: Examples, trial: Any) -> Callable[[Examples], np.ndarray]:

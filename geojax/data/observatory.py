@@ -104,5 +104,5 @@ def plant(generator: np.random.Generator, windows: np.ndarray, step_s: float, si
     shape = np.where(generator.random((count, 1)) < 0.5, bay, wave)
     direction = generator.normal(size=(count, 1, components))
     direction /= np.linalg.norm(direction, axis=2, keepdims=True)
-    height = np.exp(generator.uniform(*np.log(size), (count, 1, 1)))
+    height = np.exp(generator.uniform(np.log(size[0]), np.log(size[1]), (count, 1, 1)))
     return windows + height * direction * shape[:, :, None]

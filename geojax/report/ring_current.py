@@ -161,8 +161,10 @@ def _lines(panel: Axes, scores: pd.DataFrame, score: str, label: str, without: s
         rows = own[own["method"] == method]
         place = np.arange(len(slices)) + 0.1 * (number - (len(methods) - 1) / 2)
         ends = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
-        front = {"fmt": "D", "zorder": 3} if method == "model" else {"fmt": "o"}
-        panel.errorbar(place, rows["value"], yerr=ends, color=colours[method], ms=4, lw=1.3, label=method, **front)
+        marker, front = ("D", 3) if method == "model" else ("o", 2)
+        panel.errorbar(
+            place, rows["value"], yerr=ends, fmt=marker, color=colours[method], ms=4, lw=1.3, label=method, zorder=front
+        )
     panel.set_xticks(range(len(slices)), slices)
     panel.set_ylabel(label)
     panel.set_xlabel("Lead" if score.endswith("lead") else "What was known of the storm")
