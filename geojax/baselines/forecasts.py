@@ -116,12 +116,13 @@ def regression(train: Examples, lags: int, ridges: Sequence[float]) -> list[np.n
     places, truth = stretches.origins(train).ravel(), _flat_truth(train)
     known = np.isfinite(truth).all(1)
     places, truth = places[known], truth[known].astype("float64")
-    gram, moment = 0.0, 0.0
+    width = lags * train.shared["values"].shape[1] + train.shared["clock"].shape[1] + 1
+    gram, moment = np.zeros((width, width)), np.zeros((width, truth.shape[1]))
     for i in range(0, len(places), BLOCK):
         own = stretches.lagged(train, lags, places[i : i + BLOCK]).astype("float64")
         own = np.concatenate([own, np.ones((len(own), 1))], 1)
         gram, moment = gram + own.T @ own, moment + own.T @ truth[i : i + BLOCK]
-    penalty = np.diag([*np.ones(len(gram) - 1), 0.0]) * len(places)
+    penalty = np.diag([*np.ones(width - 1), 0.0]) * len(places)
     return [np.linalg.solve(gram + ridge * penalty, moment) for ridge in ridges]
 
 
