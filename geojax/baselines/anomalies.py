@@ -47,8 +47,9 @@ class RunningMedian(_Chosen):
     setting = "hours"
 
     def __init__(self, lengths: Sequence[float]) -> None:
-        """lengths : of the running medians, in hours, in the order of `departure`; longer than a window, as shorter ones
-        take out the bays that are to be found"""
+        """lengths : of the running medians, in hours, in the order of `departure`; longer than a window, as
+        shorter ones take out the bays that are to be found
+        """
         self.trials = list(lengths)
 
     def _fitted(self, train: Examples, trial: Any) -> Callable[[Examples], np.ndarray]:

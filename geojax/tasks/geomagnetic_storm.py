@@ -31,9 +31,7 @@ class WindowSettings(Settings):
     average_s: int = Field(default=20, ge=1, description="seconds that are averaged to a step")
     steps: int = Field(default=60, ge=8, description="length of a window")
     training_stride: int = Field(default=6, ge=1, description="steps between the starts of training windows")
-    medians_h: tuple[float, ...] = Field(
-        default=(0.15, 0.3, 0.5, 1.0, 2.0), description="running medians to choose from"
-    )
+    medians_h: tuple[float, ...] = Field(default=(0.5, 1.0, 2.0, 4.0), description="running medians to choose from")
     planted_nt: tuple[float, float] = Field(default=(1.0, 10.0), description="size of what is planted in validation")
     kp: dict[str, str] = Field(description="date: its eight values of Kp, as 2o 3- 3+ …")
     storm_kp: str = Field(default="5-", description="least Kp of a storm")
