@@ -36,6 +36,7 @@ class StormSettings(Settings):
     origins: int = Field(default=96, ge=1, description="forecasts of each stretch, one at each step")
     lags: int = Field(default=24, ge=1, description="steps that the linear forecast under the model looks back")
     ridge: float = Field(default=1e-5, ge=0, description="penalty of the linear forecast under the model")
+    trees: int = Field(default=300, ge=1, description="trees of a boosted machine, at most")
     storm: float = Field(default=-50.0, lt=0, description="at or below this value, nT, is a storm")
 
     @property
@@ -139,7 +140,7 @@ class StormForecast(Task[StormSettings]):
             "persistence": classical.Persistence(),
             "relaxation": classical.Relaxation(),
             "ridge autoregression": classical.RidgeAutoregression(),
-            "boosted trees": classical.BoostedTrees(),
+            "boosted trees": classical.BoostedTrees(trees=settings.trees),
         }
 
     def statistics(
