@@ -132,7 +132,7 @@ class BoostedTrees:
     How many trees each has is chosen on the validation examples, as are its leaves.
     """
 
-    def __init__(self, leaves: Sequence[int] = (4, 8), trees: int = 300, rate: float = 0.07, every: int = 2) -> None:
+    def __init__(self, leaves: Sequence[int] = (4, 8), trees: int = 300, rate: float = 0.07, every: int = 1) -> None:
         """every : of the training origins only one in as many is taken"""
         self.leaves, self.trees, self.rate, self.every = leaves, trees, rate, every
 
