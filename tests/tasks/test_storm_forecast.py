@@ -207,3 +207,23 @@ def test_times_that_are_not_equally_far_apart_are_refused(rng):
 
     with pytest.raises(UserError, match="times must be equally far apart"):
         task.index(part, tasks.settings_of(task, {}))
+
+
+def test_forecasts_are_drawn_at_the_hour_that_they_are_for():
+    from geojax.report.ring_current import Series
+    from geojax.task import Outcome
+
+    test = examples(storm_like(), spin_up=24, origins=40)
+    test.shared.update({"step_h": np.array([1.0]), "threshold": np.array([-50.0])})
+    perfect = stretches.truth(test)
+    empty = pd.DataFrame()
+    series = Series(Outcome(empty, {}, xr.Dataset(), test, perfect, {"persistence": perfect}, "persistence", empty))
+
+    ahead = series.ahead(perfect, 1)
+    known = np.isfinite(ahead)
+
+    np.testing.assert_array_equal(ahead[known], storm_like()[known])
+    assert known.sum() == perfect[..., 1].size
+    np.testing.assert_array_equal(series.issued(perfect, 101), storm_like()[[102, 106]])
+    assert series.issued(perfect, 3) is None  # before the first origin
+    assert [storm.peak for storm in series.chosen.values()] == [102, 102, 300]
