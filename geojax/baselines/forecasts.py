@@ -5,7 +5,6 @@ of the target. Settings are those with the least mean square error over the vali
 """
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,19 +13,17 @@ from geojax.data import stretches
 from geojax.task import Examples
 
 BLOCK = 16384  # origins whose past is laid out at once
-PAST = (1, 2, 3, 4, 6, 9, 12, 18, 24, 36, 48, 72)  # steps back that trees see
-SPANS = (6, 24, 72)  # steps over which trees see least, mean and greatest value
 
 
 class Persistence:
     """What is, stays."""
 
     def fit(self, train: Examples, validation: Examples) -> dict[str, Any]:
-        self.mean = _mean(train)
+        self.mean = mean(train)
         return {}
 
     def predict(self, examples: Examples) -> np.ndarray:
-        return _spread_out(examples, _now(examples, self.mean)[:, None].repeat(_leads(examples), 1))
+        return spread_out(examples, present(examples, self.mean)[:, None].repeat(leads(examples), 1))
 
 
 class Relaxation:
@@ -41,8 +38,8 @@ class Relaxation:
         self.candidates = candidates
 
     def fit(self, train: Examples, validation: Examples) -> dict[str, Any]:
-        self.mean = _mean(train)
-        now, truth = _now(train, self.mean), _flat_truth(train)
+        self.mean = mean(train)
+        now, truth = present(train, self.mean), flat_truth(train)
         known = np.isfinite(truth)
         errors, lines = [], []
         for pieces in self.candidates:
@@ -55,13 +52,13 @@ class Relaxation:
                 [np.linalg.lstsq(hats[k], y[k], rcond=None)[0] for k, y in zip(known.T, truth.T, strict=True)], 1
             )
             lines.append((self.knots, self.values))
-            errors.append(_error(self.predict(validation), validation))
+            errors.append(error(self.predict(validation), validation))
         best = int(np.argmin(errors))
         self.pieces, (self.knots, self.values) = self.candidates[best], lines[best]
         return {"pieces": self.pieces, "validation_rmse": errors[best]}
 
     def predict(self, examples: Examples) -> np.ndarray:
-        return _spread_out(examples, self._hats(_now(examples, self.mean)) @ self.values)
+        return spread_out(examples, self._hats(present(examples, self.mean)) @ self.values)
 
     def _hats(self, now: np.ndarray) -> np.ndarray:
         """Weight of each knot (n, knot); beyond the ends the outer pieces go on."""
@@ -93,7 +90,7 @@ class RidgeAutoregression:
         for lags in dict.fromkeys(lags for lags, _ in trials):
             for weight in regression(train, lags, self.ridges):
                 self.lags, self.weight = lags, weight
-                errors.append(_error(self.predict(validation), validation))
+                errors.append(error(self.predict(validation), validation))
                 weights.append(weight)
         best = int(np.argmin(errors))
         (self.lags, self.ridge), self.weight = trials[best], weights[best]
@@ -105,7 +102,7 @@ class RidgeAutoregression:
             stretches.lagged(examples, self.lags, places[i : i + BLOCK]) @ self.weight[:-1] + self.weight[-1]
             for i in range(0, len(places), BLOCK)
         ]
-        return _spread_out(examples, np.concatenate(pieces))
+        return spread_out(examples, np.concatenate(pieces))
 
 
 def regression(train: Examples, lags: int, ridges: Sequence[float]) -> list[np.ndarray]:
@@ -113,7 +110,7 @@ def regression(train: Examples, lags: int, ridges: Sequence[float]) -> list[np.n
 
     ridges : penalties on the squared weights, as shares of the number of origins
     """
-    places, truth = stretches.origins(train).ravel(), _flat_truth(train)
+    places, truth = stretches.origins(train).ravel(), flat_truth(train)
     known = np.isfinite(truth).all(1)
     places, truth = places[known], truth[known].astype("float64")
     width = lags * train.shared["values"].shape[1] + train.shared["clock"].shape[1] + 1
@@ -126,87 +123,27 @@ def regression(train: Examples, lags: int, ridges: Sequence[float]) -> list[np.n
     return [np.linalg.solve(gram + ridge * penalty, moment) for ridge in ridges]
 
 
-class BoostedTrees:
-    """Gradient boosting of what the ridge regression leaves, a machine for each lead.
-
-    How many trees each has is chosen on the validation examples, as are its leaves.
-    """
-
-    def __init__(self, leaves: Sequence[int] = (4, 8), trees: int = 300, rate: float = 0.07, every: int = 1) -> None:
-        """every : of the training origins only one in as many is taken"""
-        self.leaves, self.trees, self.rate, self.every = leaves, trees, rate, every
-
-    def fit(self, train: Examples, validation: Examples) -> dict[str, Any]:
-        from sklearn.ensemble import HistGradientBoostingRegressor
-
-        self.mean, self.linear = _mean(train), RidgeAutoregression()
-        self.linear.fit(train, validation)
-        seen, left = (self._seen(own) for own in (train, validation)), (self._left(own) for own in (train, validation))
-        (inputs, judged), (wanted, truth) = seen, left
-        self.machines, chosen = [], []
-        for lead, (own, of_validation) in enumerate(zip(wanted.T, truth.T, strict=True)):
-            rows = np.flatnonzero(np.isfinite(own))[:: self.every]
-            rated = np.isfinite(of_validation)
-            trials = []
-            for leaves in self.leaves:
-                machine = HistGradientBoostingRegressor(
-                    max_iter=self.trees, max_leaf_nodes=leaves, learning_rate=self.rate, min_samples_leaf=100,
-                    l2_regularization=10.0, early_stopping=False, random_state=lead,
-                ).fit(inputs[rows], own[rows])  # fmt: skip
-                errors = [np.mean((of_validation - found)[rated] ** 2) for found in machine.staged_predict(judged)]
-                trials.append((min(errors), leaves, int(np.argmin(errors)) + 1, machine))
-            _, leaves, count, machine = min(trials, key=lambda trial: trial[0])
-            self.machines.append((machine, count))
-            chosen.append((leaves, count))
-        return {
-            "leaves": [leaves for leaves, _ in chosen], "trees": [count for _, count in chosen],
-            "validation_rmse": _error(self.predict(validation), validation),
-        }  # fmt: skip
-
-    def predict(self, examples: Examples) -> np.ndarray:
-        inputs = self._seen(examples)
-        stages = (islice(machine.staged_predict(inputs), count - 1, None) for machine, count in self.machines)
-        corrections = np.stack([next(stage) for stage in stages], 1)
-        return self.linear.predict(examples) + _spread_out(examples, corrections)
-
-    def _left(self, examples: Examples) -> np.ndarray:
-        return _flat_truth(examples) - self.linear.predict(examples).reshape(-1, _leads(examples))
-
-    def _seen(self, examples: Examples) -> np.ndarray:
-        """The present, some past values, extremes and means of spans, and the clock: (n, feature)."""
-        series, places = np.nan_to_num(examples.shared["target"], nan=self.mean), stretches.origins(examples).ravel()
-        room = int(examples.shared["origins"][0])
-        past = [series[places] - series[places - lag] for lag in PAST if lag <= room]
-        spans = []
-        for span in (span for span in SPANS if span <= room):
-            windows = np.lib.stride_tricks.sliding_window_view(series, span)
-            ends = windows.min(1), windows.mean(1), windows.max(1)
-            spans += [each[places - span + 1] for each in ends]
-        own = [examples.shared["values"][places], examples.shared["clock"][places]]
-        return np.concatenate([np.stack([series[places], *past, *spans], 1), *own], 1)
-
-
-def _leads(examples: Examples) -> int:
+def leads(examples: Examples) -> int:
     return len(examples.shared["leads"])
 
 
-def _mean(train: Examples) -> float:
+def mean(train: Examples) -> float:
     """What stands for a present value that is missing."""
     return float(np.nanmean(train.shared["target"]))
 
 
-def _now(examples: Examples, mean: float) -> np.ndarray:
+def present(examples: Examples, mean: float) -> np.ndarray:
     """(n,) present values."""
     return np.nan_to_num(examples.shared["target"][stretches.origins(examples).ravel()], nan=mean)
 
 
-def _flat_truth(examples: Examples) -> np.ndarray:
-    return stretches.truth(examples).reshape(-1, _leads(examples))
+def flat_truth(examples: Examples) -> np.ndarray:
+    return stretches.truth(examples).reshape(-1, leads(examples))
 
 
-def _spread_out(examples: Examples, flat: np.ndarray) -> np.ndarray:
-    return flat.reshape(examples.size, -1, _leads(examples)).astype("float32")
+def spread_out(examples: Examples, flat: np.ndarray) -> np.ndarray:
+    return flat.reshape(examples.size, -1, leads(examples)).astype("float32")
 
 
-def _error(predicted: np.ndarray, examples: Examples) -> float:
+def error(predicted: np.ndarray, examples: Examples) -> float:
     return float(np.sqrt(np.nanmean((predicted - stretches.truth(examples)) ** 2)))

@@ -19,6 +19,7 @@ from flax import nnx
 from pydantic import Field
 
 from geojax import models
+from geojax.baselines import boosted_forecasts
 from geojax.baselines import forecasts as classical
 from geojax.data import likeness, storms, stretches
 from geojax.errors import UserError
@@ -51,7 +52,7 @@ class StormForecast(Task[StormSettings]):
     )
     settings = StormSettings
     models = ("residual_lstm",)
-    headline = Score("rmse", "RMSE over all leads", "nT", higher_is_better=False, slices="lead")
+    headline = Score("rmse", "RMSE of the forecasts", "nT", higher_is_better=False, slices="lead")
     predicted: ClassVar = {"long_name": "forecast of the index at each origin and lead", "units": "nT"}
     groups = "calendar months"
 
@@ -140,7 +141,7 @@ class StormForecast(Task[StormSettings]):
             "persistence": classical.Persistence(),
             "relaxation": classical.Relaxation(),
             "ridge autoregression": classical.RidgeAutoregression(),
-            "boosted trees": classical.BoostedTrees(trees=settings.trees),
+            "boosted trees": boosted_forecasts.BoostedTrees(trees=settings.trees),
         }
 
     def statistics(

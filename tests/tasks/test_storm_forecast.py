@@ -9,6 +9,7 @@ from flax import nnx
 from sklearn.linear_model import LinearRegression
 
 from geojax import task as tasks
+from geojax.baselines import boosted_forecasts
 from geojax.baselines import forecasts as classical
 from geojax.data import storms, stretches
 from geojax.errors import UserError
@@ -118,7 +119,10 @@ def test_boosted_trees_find_what_a_line_cannot(rng):
         series[i] = 1 - 1.5 * abs(series[i - 1]) + 0.1 * kicks[i]  # a tent map, chaotic: a line is next to blind
     train, validation = examples(series[:5000]), examples(series[5000:])
     truth = stretches.truth(validation)
-    linear, trees = classical.RidgeAutoregression(), classical.BoostedTrees(leaves=(6,), trees=60, rate=0.1, every=1)
+    linear, trees = (
+        classical.RidgeAutoregression(),
+        boosted_forecasts.BoostedTrees(leaves=(6,), trees=60, rate=0.1, every=1),
+    )
 
     errors = []
     for method in (linear, trees):
