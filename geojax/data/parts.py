@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from geojax.config.dataset import Dataset
-from geojax.config.parts import PeriodParts, StationParts
+from geojax.config.parts import PeriodParts, RegionParts, StationParts
 from geojax.config.sources import FilesSource, HttpSource, ObjectsSource
 from geojax.data import raw
 from geojax.data.ranges import expand, periods
@@ -23,6 +23,8 @@ def names(dataset: Dataset) -> list[str]:
             return periods(by, first, last)
         case StationParts(blocks=blocks), _:
             return list(blocks)
+        case RegionParts(regions=regions), _:
+            return list(regions)
         case _, HttpSource(sha256=dict(digests)):
             return list(digests)
         case _, ObjectsSource(parts=listed):
