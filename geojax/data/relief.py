@@ -36,7 +36,7 @@ def spacing(part: xr.Dataset) -> float:
 def windows(part: xr.Dataset, size: int, step: int) -> pd.DataFrame:
     """Where tiles of `size` rows lie in a grid, each `step` rows on from the one before.
 
-    returns : columns top (row of the grid), left and columns (in columns of the grid, of which one of the tile takes
+    returns : columns top (row of the grid), left and wide (in columns of the grid, of which one of the tile takes
         more than one), lat and lon of the middle in degrees, and i and j, which tile it is along and across
     """
     degrees, rows = spacing(part), []
@@ -47,8 +47,8 @@ def windows(part: xr.Dataset, size: int, step: int) -> pd.DataFrame:
         for j in range(int(np.floor(room + 1e-9)) + 1):
             left = j * step * wide
             lon = float(part["lon"][0]) + degrees * (left + (size * wide - 1) / 2)
-            rows.append({"top": top, "left": left, "columns": size * wide, "lat": lat, "lon": lon, "i": i, "j": j})
-    return pd.DataFrame(rows, columns=["top", "left", "columns", "lat", "lon", "i", "j"])
+            rows.append({"top": top, "left": left, "wide": size * wide, "lat": lat, "lon": lon, "i": i, "j": j})
+    return pd.DataFrame(rows, columns=["top", "left", "wide", "lat", "lon", "i", "j"])
 
 
 def cut(elevation: np.ndarray, rows: Any, size: int) -> np.ndarray:
@@ -58,8 +58,8 @@ def cut(elevation: np.ndarray, rows: Any, size: int) -> np.ndarray:
     """
     tiles = np.empty((len(rows), size, size), "float32")
     for place, row in enumerate(rows.itertuples()):
-        first, last = int(row.left), min(int(np.ceil(row.left + row.columns - 1e-9)), elevation.shape[1])
-        edges = row.left - first + np.linspace(0, row.columns, size + 1)
+        first, last = int(row.left), min(int(np.ceil(row.left + row.wide - 1e-9)), elevation.shape[1])
+        edges = row.left - first + np.linspace(0, row.wide, size + 1)
         tile = elevation[row.top : row.top + size, first:last] @ shares(edges, last - first)
         tiles[place] = tile - tile.mean()
     return tiles

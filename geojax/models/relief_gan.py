@@ -12,8 +12,10 @@ from flax import nnx
 from geojax.errors import UserError
 from geojax.models.conv_autoencoder import STRIDE, widths_of
 from geojax.models.gan import COARSEST, Condition, Critic
-from geojax.models.layers import Convolution, GroupNorm, coarsen, refine
+from geojax.models.layers import GroupNorm, coarsen, refine
 from geojax.models.strided import TransposedConvolution
+
+HIDDEN = 32
 
 
 class ReliefGenerator(nnx.Module):
@@ -39,8 +41,10 @@ class ReliefGenerator(nnx.Module):
         self.convolutions = nnx.List(
             [TransposedConvolution(a + noise, b, 2, STRIDE, rngs=rngs) for a, b in pairwise(widths)]
         )
-        self.details = nnx.List([Convolution(a, 1, [1, 1], rngs=rngs) for a in widths])
+        self.details = nnx.List([nnx.Linear(a, 2, rngs=rngs) for a in widths])
         self.gains = nnx.Param(jnp.log(jnp.asarray(gains, jnp.float32)))
+        self.hear = nnx.Linear(latent * (2 if values else 1), HIDDEN, rngs=rngs)
+        self.vary = nnx.Linear(HIDDEN, depth + 1, rngs=rngs)
 
     def __call__(
         self, latent: jax.Array, key: jax.Array | None = None, *, values: jax.Array | None = None
@@ -49,18 +53,19 @@ class ReliefGenerator(nnx.Module):
         first = latent[:, : self.coarse]
         wanted = self.condition(None, values)
         x = first if wanted is None else jnp.concatenate([first, wanted.astype(first.dtype)], -1)
+        loudness = jnp.exp(self.gains[...] + self.vary(nnx.leaky_relu(self.hear(x), 0.2)))[:, None, None]
         x = self.enter(x).reshape(len(x), COARSEST, COARSEST, -1)
-        gains, begin = jnp.exp(self.gains[...]), self.coarse
+        begin = self.coarse
         field = jnp.zeros((len(x), COARSEST // 2, COARSEST // 2, 1), x.dtype)
         for i, (norm, convolution) in enumerate(zip(self.norms, self.convolutions, strict=True)):
             side = self.sizes[i]
             chance = latent[:, begin : begin + self.noise * side * side].reshape(len(x), side, side, self.noise)
             begin += self.noise * side * side
             x = nnx.leaky_relu(norm(x), 0.2)
-            field = enlarge(field) + gains[i] * self.details[i](x)
+            field = enlarge(field) + loudness[..., i, None] * _detail(self.details[i], x)
             x = convolution(jnp.concatenate([x, chance], -1))
-        field = enlarge(field) + gains[-1] * self.details[-1](nnx.leaky_relu(x, 0.2))
-        field = field[..., 0]
+        x = nnx.leaky_relu(x, 0.2)
+        field = (enlarge(field) + loudness[..., -1, None] * _detail(self.details[-1], x))[..., 0]
         field = field - field.mean((1, 2), keepdims=True)
         return field / jnp.sqrt((field**2).mean((1, 2), keepdims=True) + 1e-6)
 
@@ -111,6 +116,12 @@ class ReliefGAN(nnx.Module):
     def __call__(self, latent: jax.Array, key: jax.Array | None = None, **condition: jax.Array) -> jax.Array:
         """What the generator makes of noise, under `values` where there are conditions."""
         return self.generator(latent, key, **condition)
+
+
+def _detail(layer: nnx.Linear, x: jax.Array) -> jax.Array:
+    """What a scale adds (example, n, n, 1): a field times a factor that is above zero."""
+    field, factor = jnp.split(layer(x), 2, -1)
+    return field * jnp.exp(2 * jnp.tanh(0.5 * factor))
 
 
 def bands(x: jax.Array, gains: Sequence[float]) -> jax.Array:

@@ -26,7 +26,7 @@ def features(properties, frequency):
     """Cosines and sines (example, 2 × FREQUENCIES), of unit norm; inner products are the kernel. NumPy or JAX."""
     xp = properties.__array_namespace__()
     phase = properties @ frequency
-    return xp.concat([xp.cos(phase), xp.sin(phase)], -1) / np.sqrt(frequency.shape[1]).astype("float32")
+    return xp.concat([xp.cos(phase), xp.sin(phase)], axis=-1) / np.sqrt(frequency.shape[1]).astype("float32")
 
 
 def squared_discrepancy(one: xr.DataArray, other: xr.DataArray, count: xr.DataArray) -> xr.DataArray:

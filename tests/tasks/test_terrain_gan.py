@@ -64,9 +64,9 @@ def test_at_60_degrees_a_tile_takes_twice_the_columns():
 
     rows = relief.windows(part, 16, 16)
 
-    np.testing.assert_allclose(rows["columns"], 32)
+    np.testing.assert_allclose(rows["wide"], 32)
     assert len(rows) == 2
-    assert (rows["left"] + rows["columns"] <= 70).all()
+    assert (rows["left"] + rows["wide"] <= 70).all()
 
 
 def test_averaging_columns_keeps_what_a_cell_holds():
