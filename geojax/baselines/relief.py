@@ -7,14 +7,13 @@ that class of amplitudes (low relief is rougher than high), brings it to unit st
 settings are those with the least discrepancy from the validation tiles.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from geojax.data import relief
-from geojax.scores.relief import descriptors
-from geojax.scores.two_samples import features
+from geojax.scores import terrain
 from geojax.task import Examples
 
 Draw = Callable[[np.random.Generator], np.ndarray]  # a tile (size, size), of any mean and deviation
@@ -62,7 +61,7 @@ class PrincipalComponents(Sampler):
     source : Lorenz (1956), Empirical orthogonal functions and statistical weather prediction, MIT
     """
 
-    def __init__(self, components: tuple[int, ...] = (32, 128, 512), classes: tuple[int, ...] = (1, 4)) -> None:
+    def __init__(self, components: tuple[int, ...] = (128, 512), classes: tuple[int, ...] = (1, 4, 16)) -> None:
         self.trials = tuple({"components": n, "classes": c} for n in components for c in classes)
         self.known: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
 
@@ -115,7 +114,7 @@ class PhaseSurrogates(Sampler):
     doi:10.1103/PhysRevLett.77.635
     """
 
-    def __init__(self, rounds: tuple[int, ...] = (0, 4)) -> None:
+    def __init__(self, rounds: tuple[int, ...] = (0, 4, 12)) -> None:
         self.trials = tuple({"rounds": n} for n in rounds)
 
     def prepare(self, rounds: int) -> list[Draw]:
@@ -167,15 +166,5 @@ def eigenvalues(covariances: np.ndarray) -> np.ndarray:
 
 def discrepancy(made: np.ndarray, examples: Examples) -> float:
     """Squared distance between the mean features of made tiles (example, size, size) and of the examples' own."""
-    return float(((mean_features(made, examples.shared) - mean_features(metres(examples), examples.shared)) ** 2).sum())
-
-
-def mean_features(tiles: Any, shared: Mapping[str, Any]) -> Any:
-    """Mean over tiles (example, size, size) in metres of what `two_samples` compares. NumPy or JAX."""
-    properties = (descriptors(tiles) - shared["center"]) / shared["spread"]
-    return features(properties, shared["frequency"]).mean(0)
-
-
-def metres(examples: Examples) -> Any:
-    """The examples' tiles (example, size, size) in metres."""
-    return 10 ** examples.rows["amplitude"][:, None, None] * examples.rows["tile"]
+    real, known = terrain.metres(examples.rows), examples.shared
+    return float(((terrain.mean_features(made, known) - terrain.mean_features(real, known)) ** 2).sum())

@@ -80,8 +80,15 @@ class BandCritic(Critic):
         self.gains = tuple(float(gain) for gain in gains)
         super().__init__(1 + len(self.gains), 0, values, depth=depth, width=width, spectral=True, rngs=rngs)
 
-    def __call__(self, x: jax.Array, key: jax.Array | None = None, **condition: jax.Array) -> jax.Array:
-        return super().__call__(bands(x, self.gains), key, **condition)
+    def __call__(
+        self,
+        x: jax.Array,
+        key: jax.Array | None = None,
+        *,
+        label: jax.Array | None = None,
+        values: jax.Array | None = None,
+    ) -> jax.Array:
+        return super().__call__(bands(x, self.gains), key, label=label, values=values)
 
 
 class ReliefGAN(nnx.Module):

@@ -1,6 +1,7 @@
 """Pictures of a run that makes relief."""
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LightSource, Normalize
@@ -19,7 +20,7 @@ REAL = "real, unseen"
 
 def terrain_pictures(outcome: Outcome) -> list[Picture]:
     """Tiles of each method, their spectra, distributions and properties, and the nearest training tiles."""
-    tiles = {REAL: _real(outcome), "model": outcome.model, **outcome.baselines}
+    tiles = {REAL: terrain.metres(outcome.examples.rows), "model": outcome.model, **outcome.baselines}
     return [
         _sheet(outcome, tiles),
         _scales(outcome, tiles),
@@ -27,11 +28,6 @@ def terrain_pictures(outcome: Outcome) -> list[Picture]:
         _properties(outcome, tiles),
         _nearest(outcome, tiles),
     ]
-
-
-def _real(outcome: Outcome) -> np.ndarray:
-    rows = outcome.examples.rows
-    return 10 ** rows["amplitude"][:, None, None] * rows["tile"]
 
 
 def _cell_km(outcome: Outcome) -> float:
@@ -56,19 +52,13 @@ def _shade(panel: Axes, tile: np.ndarray, bound: float, cell_km: float) -> None:
     """A tile under light from the north-west, slopes exaggerated, coloured by elevation about its mean."""
     light = LightSource(azdeg=315, altdeg=45)
     image = light.shade(
-        tile[::-1].astype(float), _map(), vmin=-bound, vmax=bound, blend_mode="soft", vert_exag=12,
+        tile[::-1].astype(float), colormaps[COLOURS], vmin=-bound, vmax=bound, blend_mode="soft", vert_exag=12,
         dx=1000 * cell_km, dy=1000 * cell_km,
     )  # fmt: skip
     panel.imshow(image, interpolation="nearest", rasterized=True)
     panel.set_xticks([])
     panel.set_yticks([])
     panel.spines[:].set_visible(False)
-
-
-def _map():
-    from matplotlib import colormaps
-
-    return colormaps[COLOURS]
 
 
 @styled

@@ -20,6 +20,20 @@ SHARES = np.linspace(0, 1, BINS + 1)
 DISTANCES = np.linspace(0, 2, BINS + 1)
 
 
+def metres(rows: Mapping[str, Any]) -> Any:
+    """Tiles (example, size, size) in metres of rows that hold their shape, `tile`, and log10 of their relief."""
+    return 10 ** rows["amplitude"][:, None, None] * rows["tile"]
+
+
+def mean_features(tiles: Any, known: Mapping[str, Any]) -> Any:
+    """Mean (feature,) over tiles (example, size, size) in metres of what the discrepancy compares; NumPy or JAX.
+
+    known : as in `compared`
+    """
+    properties = (relief.descriptors(tiles) - known["center"]) / known["spread"]
+    return two_samples.features(properties, known["frequency"]).mean(0)
+
+
 def compared(real: np.ndarray, made: np.ndarray, group: np.ndarray, known: Mapping[str, Any]) -> xr.Dataset:
     """Sums (group, …) of real and made tiles (example, size, size) in metres; `sample` is real or made.
 

@@ -1,5 +1,7 @@
 """Whether two samples come from one distribution, from sums over groups of each."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -22,7 +24,7 @@ def frequencies(properties: np.ndarray, seed: int = 0) -> np.ndarray:
     return (generator.standard_normal((properties.shape[1], FREQUENCIES)) / width).astype("float32")
 
 
-def features(properties, frequency):
+def features(properties: Any, frequency: Any) -> Any:
     """Cosines and sines (example, 2 × FREQUENCIES), of unit norm; inner products are the kernel. NumPy or JAX."""
     xp = properties.__array_namespace__()
     phase = properties @ frequency

@@ -123,8 +123,8 @@ class TerrainGAN(Task[TerrainSettings]):
 
     def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: TerrainSettings) -> jax.Array:
         """Squared discrepancy of one generated tile for each row from the batch, as the headline has it."""
-        made, real = self.predict(model, batch), baselines.metres(batch)
-        means = (baselines.mean_features(tiles, batch.shared) for tiles in (made, real))
+        made, real = self.predict(model, batch), terrain.metres(batch.rows)
+        means = (terrain.mean_features(tiles, batch.shared) for tiles in (made, real))
         return jnp.sum((next(means) - next(means)) ** 2)
 
     def predict(self, model: Any, batch: Examples) -> jax.Array:
@@ -146,7 +146,7 @@ class TerrainGAN(Task[TerrainSettings]):
     def statistics(
         self, index: pd.DataFrame, examples: Examples, predictions: np.ndarray, scaling: xr.Dataset
     ) -> xr.Dataset:
-        real = baselines.metres(examples)
+        real = terrain.metres(examples.rows)
         return terrain.compared(real, predictions, index["group"].to_numpy(str), examples.shared)
 
     def score(self, statistics: xr.Dataset) -> xr.Dataset:
