@@ -125,14 +125,12 @@ class PhaseSurrogates(Sampler):
 def surrogate(tile: np.ndarray, rounds: int, generator: np.random.Generator) -> np.ndarray:
     """A tile with the spectrum of another (size, size) and random phases; after `rounds`, with its elevations too."""
     size = len(tile)
-    whole = np.pad(relief.turned(tile[None], generator)[0], ((0, size), (0, size)), "symmetric")
+    whole = np.pad(relief.turned(tile[None], generator)[0], ((0, size), (0, size)), "symmetric").astype("float32")
     power, ranked = np.abs(np.fft.rfft2(whole)), np.sort(whole, None)
-    made = generator.standard_normal(whole.shape)
+    made = generator.standard_normal(whole.shape, "float32")
     for _ in range(rounds):
         made = _with_power(made, power)
-        ranks = np.empty(made.size, int)
-        ranks[np.argsort(made, None)] = np.arange(made.size)
-        made = ranked[ranks].reshape(whole.shape)
+        np.put(made, np.argsort(made, None), ranked)
     return _with_power(made, power)[:size, :size]
 
 
