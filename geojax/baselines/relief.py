@@ -114,7 +114,7 @@ class PhaseSurrogates(Sampler):
     doi:10.1103/PhysRevLett.77.635
     """
 
-    def __init__(self, rounds: tuple[int, ...] = (0, 4, 12)) -> None:
+    def __init__(self, rounds: tuple[int, ...] = (0, 12, 40)) -> None:
         self.trials = tuple({"rounds": n} for n in rounds)
 
     def prepare(self, rounds: int) -> list[Draw]:

@@ -5,6 +5,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LightSource, Normalize
+from matplotlib.ticker import FixedLocator
 
 from geojax.data.relief import DEGREE_KM
 from geojax.report import style
@@ -98,10 +99,13 @@ def _scales(outcome: Outcome, tiles: dict[str, np.ndarray]) -> Picture:
             panel.plot(places, 10 ** measure(own).mean(0), color=_colours(name, tiles), label=name, **thick)
         panel.set(xscale="log", yscale="log")
         style.light_grid(panel)
+        panel.xaxis.set_major_locator(FixedLocator([20, 50, 100, 200, 500]))
+        panel.xaxis.set_major_formatter("{x:g}")
+        panel.xaxis.set_minor_formatter("")
     axes[0, 0].invert_xaxis()
     axes[0, 0].set(xlabel="Wavelength (km)", ylabel="Power (m²)", title="Spectrum")
     axes[0, 1].set(xlabel="Distance (km)", ylabel="Semivariance (m²)", title="Semivariogram")
-    axes[0, 1].legend(loc="lower right")
+    axes[0, 1].legend(loc="lower right", frameon=True, framealpha=0.9)
     caption = (
         "Radially averaged power under a Hann window, and semivariance along both axes: geometric means over all test "
         "tiles. What a method has here, most of its tiles could still lack."
@@ -159,7 +163,7 @@ def _properties(outcome: Outcome, tiles: dict[str, np.ndarray]) -> Picture:
             panel.plot(values, range(len(names)), color=_colours(name, tiles), label=name, **marks)
     one.set_yticks(range(len(names)), [n.capitalize() for n in names])
     one.invert_yaxis()
-    one.set(xlabel="Mean (training spreads from the training mean)", title="Mean over tiles", xscale="symlog")
+    one.set(xlabel="Mean (training spreads from the training mean)", title="Mean over tiles")
     two.set(xlabel="Standard deviation (training spreads)", title="Spread between tiles")
     for panel in (one, two):
         style.light_grid(panel)

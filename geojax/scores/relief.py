@@ -41,7 +41,7 @@ def descriptors(tiles: Any) -> Any:
 
 def names() -> list[str]:
     """What the columns of `descriptors` are."""
-    lags = [f"semivariogram at {lag} cells" for lag in LAGS]
+    lags = [f"semivariogram, lag {lag}" for lag in LAGS]
     return [
         "relief", "skewness of elevation", "kurtosis of elevation", *lags, "mean slope", "unevenness of slope",
         "skewness of curvature", "kurtosis of curvature", "unevenness of roughness", "reach of roughness",

@@ -12,7 +12,7 @@ LEAF = 16  # cells along a side at which tiles are compared with training tiles
 BINS = 200
 EDGES = {
     "elevation": np.linspace(-5, 5, BINS + 1),  # of its tile's deviation
-    "slope": np.linspace(-1, 3.5, BINS + 1),  # log10 of metres a cell
+    "slope": np.linspace(-1, 4, BINS + 1),  # log10 of metres a cell
     "skewness": np.linspace(-3, 3, BINS + 1),  # of elevation, by tile; arcsinh
     "relief": np.linspace(1, 4, BINS + 1),  # log10 of metres, by tile
 }

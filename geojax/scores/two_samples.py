@@ -34,7 +34,9 @@ def features(properties: Any, frequency: Any) -> Any:
 def squared_discrepancy(one: xr.DataArray, other: xr.DataArray, count: xr.DataArray) -> xr.DataArray:
     """Squared maximum mean discrepancy, from sums (…, feature) of `features` of as many examples each; may be negative.
 
-    0 in the mean if both samples come from one distribution, and no more than 2: the unbiased estimate.
+    0 in the mean if both samples come from one distribution, and no more than 2: the unbiased estimate. Of resampled
+    groups it is larger in the mean, as a group drawn twice is no news: an interval reaches further up than down, the
+    same for every method, so that it drops out of their differences.
     source : Gretton et al. (2012), J. Mach. Learn. Res. 13, 723-773, eq. 3
     """
     one, other = one / count, other / count
