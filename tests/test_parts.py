@@ -291,7 +291,9 @@ def test_each_region_is_a_part_that_takes_its_own_span(dataset):
     assert parts.lots(content) == [raw.WHOLE]
 
 
-@pytest.mark.parametrize(("spans", "told"), [({"lon": [20, 20]}, "lower to the higher"), ({"x": [0, 1]}, "not along x")])
+@pytest.mark.parametrize(
+    ("spans", "told"), [({"lon": [20, 20]}, "lower to the higher"), ({"x": [0, 1]}, "not along x")]
+)
 def test_a_region_that_is_empty_or_along_another_axis_is_refused(dataset, spans, told):
     with pytest.raises(ValueError, match=told):
         with_parts(dataset, by="region", regions={"west": spans})

@@ -81,7 +81,7 @@ def semivariance(tiles: Any, lag: int) -> Any:
 def anisotropy(tiles: Any) -> Any:
     """Coherence (tile,) of the gradient's structure tensor: 0 where no direction prevails, 1 for parallel ridges."""
     xp = tiles.__array_namespace__()
-    east, south = tiles[:, :-1, 1:] - tiles[:, :-1, :-1], tiles[:, 1:, :-1] - tiles[:, :-1, :-1]
+    east, south = tiles[:, 1:-1, 2:] - tiles[:, 1:-1, :-2], tiles[:, 2:, 1:-1] - tiles[:, :-2, 1:-1]
     xx, yy, xy = ((a * b).mean((1, 2)) for a, b in ((east, east), (south, south), (east, south)))
     return xp.sqrt((xx - yy) ** 2 + 4 * xy**2 + FLOOR**4) / (xx + yy + FLOOR**2)
 
@@ -93,7 +93,8 @@ def unevenness(bend: Any) -> tuple[Any, Any]:
     """
     xp = bend.__array_namespace__()
     count = bend.shape[1] // BLOCK
-    blocks = bend[:, : count * BLOCK, : count * BLOCK].reshape(-1, count, BLOCK, count, BLOCK)
+    whole = slice(first := (bend.shape[1] - count * BLOCK) // 2, first + count * BLOCK)  # the same border all around
+    blocks = bend[:, whole, whole].reshape(-1, count, BLOCK, count, BLOCK)
     rough = 0.5 * xp.log10((blocks**2).mean((2, 4)) + 1e-9)
     rough = rough - rough.mean((1, 2))[:, None, None]
     variance = (rough**2).mean((1, 2)) + 1e-6

@@ -80,18 +80,17 @@ def test_averaging_columns_keeps_what_a_cell_holds():
 
 
 def test_a_round_hill_stays_round_in_a_tile_far_from_the_equator():
+    place = relief.windows(grid(np.zeros((48, 90)), south=48.0), 48, 1).iloc[[3]]
     lat, lon = 48 + 0.1 * np.arange(48), 0.1 * np.arange(90)
-    north, east = np.radians(lat - 50.35)[:, None], np.radians(lon - 4.45) * np.cos(np.radians(50.35))
-    field = 1000 * np.exp(-(north**2 + east**2) / (2 * 0.01**2))
-    part = grid(field, south=48.0)
-    rows = relief.windows(part, 48, 1)
-    middle = rows.iloc[[(rows["lon"] - 4.45).abs().argmin()]]
+    shrunk = np.cos(np.radians(50.35))
+    north, east = lat[:, None] - place["lat"].item(), (lon - place["lon"].item()) * shrunk
+    hill = 1000 * np.exp(-(north**2 + east**2) / (2 * 0.6**2))
 
-    (tile,) = relief.cut(field, middle, 48)
+    (tile,) = relief.cut(hill, place, 48)
 
-    assert np.abs(tile - tile.T).max() < 40  # of 1000 m; uncorrected it would be several hundred
-    (wrong,) = field[None, :, 20:68]
-    assert np.abs(wrong - wrong.T).max() > 200
+    assert np.abs(tile - tile.T).max() < 15  # of 1000 m: columns are means, rows are points
+    square = hill[:, 21:69]  # as many columns as rows, about the summit
+    assert np.abs(square - square.T).max() > 150
 
 
 def test_an_uneven_grid_is_refused():
@@ -248,7 +247,7 @@ def test_copies_of_training_tiles_are_found_though_turned_and_new_tiles_are_as_f
 
     distance, place = terrain.nearest(copied, terrain.coarse(trained))
     np.testing.assert_array_equal(place, np.arange(30))
-    assert distance.max() < 1e-3
+    assert distance.max() < 3e-3  # a root of rounding
 
     known, group = yardstick(trained), np.repeat(["a", "b", "c"], 10)
     novelty = [
@@ -345,7 +344,7 @@ def test_each_method_makes_tiles_about_zero_whose_relief_is_that_of_training_and
 
 
 def test_generated_fields_are_about_zero_and_of_unit_deviation_and_every_parameter_has_a_gradient(rng):
-    fields = rough(rng, 12, 16, 1.0)
+    fields = rough(rng, 12, 8, 1.0)
     fields /= properties.relief(fields)[:, None, None]
     net = ReliefGAN(fields, 1, width=4, critic_width=4, latent=4, rngs=nnx.Rngs(0))
     latent = jnp.asarray(rng.normal(size=(5, net.generator.latent)), "float32")
