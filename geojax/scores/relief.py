@@ -93,7 +93,8 @@ def unevenness(bend: Any) -> tuple[Any, Any]:
     """
     xp = bend.__array_namespace__()
     count = bend.shape[1] // BLOCK
-    whole = slice(first := (bend.shape[1] - count * BLOCK) // 2, first + count * BLOCK)  # the same border all around
+    border = (bend.shape[1] - count * BLOCK) // 2  # the same all around
+    whole = slice(border, border + count * BLOCK)
     blocks = bend[:, whole, whole].reshape(-1, count, BLOCK, count, BLOCK)
     rough = 0.5 * xp.log10((blocks**2).mean((2, 4)) + 1e-9)
     rough = rough - rough.mean((1, 2))[:, None, None]
