@@ -29,18 +29,14 @@ class Sampler:
         self.order = np.argsort(train.rows["amplitude"], kind="stable")
         found = []
         for trial in self.trials:
-            self.draws = self.prepare(**trial)
+            self.draws = self.prepare(trial)
             found.append(discrepancy(self.predict(validation), validation))
         best = self.trials[int(np.argmin(found))]
-        self.draws = self.prepare(**best)
+        self.draws = self.prepare(best)
         return {**best, "validation_discrepancy": min(found)}
 
-    def prepare(self, classes: int, **settings: Any) -> list[Draw]:
+    def prepare(self, trial: dict[str, Any]) -> list[Draw]:
         """How a tile is drawn, for each class of the training tiles, from low relief to high."""
-        return [self.fitted(self.tiles[own], **settings) for own in np.array_split(self.order, classes)]
-
-    def fitted(self, tiles: np.ndarray, **settings: Any) -> Draw:
-        """How a tile like `tiles` (example, size, size) is drawn."""
         raise NotImplementedError
 
     def predict(self, examples: Examples) -> np.ndarray:
@@ -65,10 +61,11 @@ class PrincipalComponents(Sampler):
         self.trials = tuple({"components": n, "classes": c} for n in components for c in classes)
         self.known: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
 
-    def prepare(self, classes: int, components: int) -> list[Draw]:
+    def prepare(self, trial: dict[str, Any]) -> list[Draw]:
         """The components of each number of classes are found once, as many as are asked for at most."""
         from sklearn.utils.extmath import randomized_svd
 
+        classes, components = trial["classes"], trial["components"]
         if classes not in self.known:
             generator, most = np.random.default_rng(0), max(trial["components"] for trial in self.trials)
             self.known[classes] = []
@@ -94,15 +91,8 @@ class RandomField(Sampler):
     def __init__(self, classes: tuple[int, ...] = (1, 4, 16)) -> None:
         self.trials = tuple({"classes": c} for c in classes)
 
-    def fitted(self, tiles: np.ndarray) -> Draw:
-        size = tiles.shape[1]
-        root = np.sqrt(eigenvalues(covariance(tiles)))
-
-        def draw(generator: np.random.Generator) -> np.ndarray:
-            noise = generator.standard_normal((2, *root.shape))
-            return np.fft.fft2(root * (noise[0] + 1j * noise[1])).real[:size, :size]
-
-        return draw
+    def prepare(self, trial: dict[str, Any]) -> list[Draw]:
+        return [stationary(self.tiles[own]) for own in np.array_split(self.order, trial["classes"])]
 
 
 class PhaseSurrogates(Sampler):
@@ -117,15 +107,17 @@ class PhaseSurrogates(Sampler):
     def __init__(self, rounds: tuple[int, ...] = (0, 12, 40)) -> None:
         self.trials = tuple({"rounds": n} for n in rounds)
 
-    def prepare(self, rounds: int) -> list[Draw]:
+    def prepare(self, trial: dict[str, Any]) -> list[Draw]:
         """A class for each tile: a rank draws the tile whose amplitude it draws."""
-        return [lambda generator, own=own: surrogate(self.tiles[own], rounds, generator) for own in self.order]
+        return [lambda chance, own=own: surrogate(self.tiles[own], trial["rounds"], chance) for own in self.order]
 
 
 def surrogate(tile: np.ndarray, rounds: int, generator: np.random.Generator) -> np.ndarray:
     """A tile with the spectrum of another (size, size) and random phases; after `rounds`, with its elevations too."""
     size = len(tile)
-    whole = np.pad(relief.turned(tile[None], generator)[0], ((0, size), (0, size)), "symmetric").astype("float32")
+    turned = relief.turned(tile[None], generator)[0].astype("float32")
+    half = np.concatenate([turned, turned[::-1]])
+    whole = np.concatenate([half, half[:, ::-1]], axis=1)
     power, ranked = np.abs(np.fft.rfft2(whole)), np.sort(whole, None)
     made = generator.standard_normal(whole.shape, "float32")
     for _ in range(rounds):
@@ -137,6 +129,18 @@ def surrogate(tile: np.ndarray, rounds: int, generator: np.random.Generator) -> 
 def _with_power(field: np.ndarray, power: np.ndarray) -> np.ndarray:
     own = np.fft.rfft2(field)
     return np.fft.irfft2(power * own / np.maximum(np.abs(own), 1e-12), field.shape)
+
+
+def stationary(tiles: np.ndarray) -> Draw:
+    """How a tile is drawn of the stationary Gaussian field with the mean covariance of tiles (example, size, size)."""
+    size = tiles.shape[1]
+    root = np.sqrt(eigenvalues(covariance(tiles)))
+
+    def draw(generator: np.random.Generator) -> np.ndarray:
+        noise = generator.standard_normal((2, *root.shape))
+        return np.fft.fft2(root * (noise[0] + 1j * noise[1])).real[:size, :size]
+
+    return draw
 
 
 def covariance(tiles: np.ndarray) -> np.ndarray:

@@ -38,11 +38,8 @@ def _cell_km(outcome: Outcome) -> float:
 
 def _alike(tiles: dict[str, np.ndarray], ranks: np.ndarray) -> dict[str, np.ndarray]:
     """Tiles of each method with the same ranks of relief among its own, so that no method shows its steepest."""
-    found = {}
-    for name, own in tiles.items():
-        order = np.argsort(relief.relief(own), kind="stable")
-        found[name] = own[order[(ranks * (len(order) - 1)).round().astype(int)]]
-    return found
+    order = {name: np.argsort(relief.relief(own), kind="stable") for name, own in tiles.items()}
+    return {name: own[order[name][(ranks * (len(own) - 1)).round().astype(int)]] for name, own in tiles.items()}
 
 
 def _colours(method: str, tiles: dict[str, np.ndarray]) -> str:
@@ -72,14 +69,16 @@ def _sheet(outcome: Outcome, tiles: dict[str, np.ndarray]) -> Picture:
         for panel, tile in zip(row, own, strict=True):
             _shade(panel, tile, bound, cell)
             panel.set_xlabel(f"{relief.relief(tile[None])[0]:.0f} m", fontsize=7.5, labelpad=1.5)
-        row[0].set_ylabel(name.replace(" ", "\n"), color=_colours(name, tiles), fontweight="bold")
+        row[0].set_ylabel(
+            name.replace("-", "-\n").replace(" ", "\n"), fontsize=8, color=_colours(name, tiles), fontweight="bold"
+        )
     bar = ScalarMappable(Normalize(-bound, bound), COLOURS)
     figure.colorbar(bar, ax=axes, label="Elevation about the mean of the tile (m)", extend="both", aspect=45, pad=0.01)
     caption = (
-        f"Tiles of {len(tile)} × {len(tile)} cells of {cell:.1f} km, one row for each method, chosen by rule and not "
-        f"by eye: in each row those whose relief (the number below, one standard deviation) has the same ranks, from "
-        f"low to high. First row: real tiles of the test blocks, which no method has seen; all others are generated. "
-        f"One scale of colours; light from the north-west, slopes 12 times as steep."
+        f"Tiles of {outcome.model.shape[1]} cells of {cell:.1f} km on a side, one row for each method, chosen by rule "
+        "and not by eye: in each row those whose relief (the number below, one standard deviation) has the same ranks, "
+        "from low to high. First row: real tiles of the test blocks, which no method has seen; all others are "
+        "generated. One scale of colours; light from the north-west, slopes 12 times as steep."
     )
     return Picture("Real and generated relief", caption, figure)
 
@@ -124,7 +123,7 @@ def _distributions(tiles: dict[str, np.ndarray]) -> Picture:
     }
     for panel, (name, label) in zip(axes[0], labels.items(), strict=True):
         few = 40 if name in ("skewness", "relief") else 100
-        edges = np.linspace(*terrain.EDGES[name][[0, -1]], few + 1)
+        edges = np.linspace(terrain.EDGES[name][0], terrain.EDGES[name][-1], few + 1)
         middle = (edges[1:] + edges[:-1]) / 2
         places = np.sinh(middle) if name == "skewness" else 10**middle if name in ("slope", "relief") else middle
         for method, own in tiles.items():
@@ -151,7 +150,6 @@ def _distributions(tiles: dict[str, np.ndarray]) -> Picture:
 
 @styled
 def _properties(outcome: Outcome, tiles: dict[str, np.ndarray]) -> Picture:
-    """Mean and spread of each property of made tiles, in spreads of the training tiles."""
     center, spread = outcome.examples.shared["center"], outcome.examples.shared["spread"]
     names = relief.names()
     figure, ((one, two),) = style.grid(1, 2, 4.6, sharey=True)
@@ -186,14 +184,11 @@ def _nearest(outcome: Outcome, tiles: dict[str, np.ndarray]) -> Picture:
     for block, (name, own) in enumerate(shown.items()):
         distance, place = terrain.nearest(own, coarse)
         for i in range(count):
-            above, below = axes[2 * block, i], axes[2 * block + 1, i]
+            above, below, like = axes[2 * block, i], axes[2 * block + 1, i], trained[place[i]]
             _shade(above, own[i], bound, cell)
-            like = trained[place[i]]
-            like = terrain.views(like[None])[terrain.turn_of(own[i], like)][0]
-            _shade(below, like, bound, cell)
+            _shade(below, terrain.views(like[None])[terrain.turn_of(own[i], like)][0], bound, cell)
             below.set_xlabel(f"distance {distance[i]:.2f}", fontsize=7.5, labelpad=1.5, color=MUTED)
-        label = "generated" if name == "model" else "real,\nunseen"
-        axes[2 * block, 0].set_ylabel(label, color=_colours(name, tiles), fontweight="bold")
+        axes[2 * block, 0].set_ylabel(name.replace(" ", "\n"), color=_colours(name, tiles), fontweight="bold")
         axes[2 * block + 1, 0].set_ylabel("nearest\nin training", color=MUTED)
     far = {name: terrain.nearest(tiles[name], coarse)[0] for name in ("model", REAL)}
     caption = (

@@ -41,7 +41,7 @@ def compared(real: np.ndarray, made: np.ndarray, group: np.ndarray, known: Mappi
     """
     names, code = np.unique(group, return_inverse=True)
     properties = [(relief.descriptors(tiles) - known["center"]) / known["spread"] for tiles in (real, made)]
-    chances = two_samples.told_apart(*properties, group)
+    chances = two_samples.told_apart(properties[0], properties[1], group)
     trained = coarse(known["trained"])
     found = []
     for tiles, own, chance in zip((real, made), properties, chances, strict=True):
@@ -82,7 +82,7 @@ def scores(sums: xr.Dataset) -> xr.Dataset:
     means = [{name: own[name] / own["count"] for name in ("power", "semivariance")} for own in (real, made)]
 
     def decibels(name: str, dim: str) -> xr.DataArray:
-        return 10 * np.sqrt(((means[1][name] - means[0][name]) ** 2).mean(dim))
+        return 10 * xr.ufuncs.sqrt(((means[1][name] - means[0][name]) ** 2).mean(dim))
 
     return xr.Dataset(
         {

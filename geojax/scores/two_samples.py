@@ -74,9 +74,9 @@ def transport(one: xr.DataArray, other: xr.DataArray) -> xr.DataArray:
     """
     place = xr.DataArray(np.arange(one.sizes["bin"], dtype=float), dims="bin")
     one, other = one / one.sum("bin"), other / other.sum("bin")
-    apart = np.abs(one.cumsum("bin") - other.cumsum("bin")).sum("bin")
+    apart = xr.ufuncs.abs(one.cumsum("bin") - other.cumsum("bin")).sum("bin")
     mean = (other * place).sum("bin")
-    return apart / np.sqrt((other * (place - mean) ** 2).sum("bin"))
+    return apart / xr.ufuncs.sqrt((other * (place - mean) ** 2).sum("bin"))
 
 
 def told_apart(real: np.ndarray, made: np.ndarray, group: np.ndarray, folds: int = 5) -> tuple[np.ndarray, np.ndarray]:
