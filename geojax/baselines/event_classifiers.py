@@ -1,6 +1,5 @@
 """Classifiers of events that know their neighbourhoods, with what each may choose on the validation examples."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,48 +11,51 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from geojax.baselines import event_features
 from geojax.baselines.classifiers import FeatureClassifier
+from geojax.data.catalogues import OWN
 from geojax.task import Examples
 
 
 def tuned() -> dict[str, FeatureClassifier]:
-    """Each on the event with summaries of its neighbours; trees also on every single neighbour, nearest neighbours
-    also on the event alone, as in so many dimensions no one is near.
-    """
+    """Each may choose between the event alone and the event with summaries of its neighbours."""
     weights = (None, "balanced")
-    neighbours = [make_pipeline(StandardScaler(), KNeighborsClassifier(k, weights="distance")) for k in (5, 10, 20, 40)]
-    alone = [
-        make_pipeline(FunctionTransformer(_leading, kw_args={"count": c}), trial)
-        for c in (3, 4)
-        for trial in neighbours
+    place, alone = (FunctionTransformer(_leading, kw_args={"count": count}) for count in (3, OWN))
+    neighbours = [
+        make_pipeline(first, StandardScaler(), KNeighborsClassifier(k, weights="distance"))
+        for first in (place, None)
+        for k in (1, 2, 3, 5, 8, 13, 20)
     ]
     linear = [
         make_pipeline(StandardScaler(), LogisticRegression(C=c, class_weight=w, max_iter=2000))
-        for c in (0.01, 0.1, 1.0, 10.0)
+        for c in (0.1, 1.0, 10.0)
         for w in weights
     ]
     forests = [
-        RandomForestClassifier(150, min_samples_leaf=leaf, max_features=share, class_weight=w, random_state=0)
-        for leaf in (1, 3, 8)
-        for share in ("sqrt", 0.3)
+        make_pipeline(first, RandomForestClassifier(80, min_samples_leaf=leaf, class_weight=w, random_state=0))
+        for first in (alone, None)
+        for leaf in (1, 3)
         for w in (None, "balanced_subsample")
     ]
     boosted = [
-        HistGradientBoostingClassifier(
-            max_iter=n, learning_rate=rate, max_leaf_nodes=15, l2_regularization=1.0, class_weight=w, random_state=0
+        make_pipeline(
+            first,
+            HistGradientBoostingClassifier(
+                max_iter=n, max_leaf_nodes=15, l2_regularization=1.0, class_weight="balanced", random_state=0
+            ),
         )
-        for n, rate in ((100, 0.1), (250, 0.05))
-        for w in weights
+        for first in (alone, None)
+        for n in (60, 150)
     ]
-    return {
-        "nearest neighbours": FeatureClassifier(_of(event_features.summaries), [*alone, *neighbours]),
-        "logistic regression": FeatureClassifier(_of(event_features.summaries), linear),
-        "random forest": FeatureClassifier(_of(event_features.everything), forests),
-        "boosted trees": FeatureClassifier(_of(event_features.everything), boosted),
+    trials: dict[str, list[Any]] = {
+        "nearest neighbours": neighbours,
+        "logistic regression": linear,
+        "random forest": forests,
+        "boosted trees": boosted,
     }
+    return {name: FeatureClassifier(_features, own) for name, own in trials.items()}
 
 
-def _of(features: Callable[[Examples], np.ndarray]) -> Callable[[Examples, bool], list[np.ndarray]]:
-    return lambda examples, training: [features(examples)]
+def _features(examples: Examples, training: bool) -> list[np.ndarray]:
+    return [event_features.summaries(examples)]
 
 
 def _leading(features: Any, count: int) -> np.ndarray:

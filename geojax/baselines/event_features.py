@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from geojax.data.catalogues import COLUMNS, LINKED
+from geojax.data.catalogues import COLUMNS, LINKED, OWN
 from geojax.task import Examples
 
 TOLD = (COLUMNS.index("depth"), COLUMNS.index("magnitude"))  # of a neighbour; where it lies, the edge tells
@@ -11,36 +11,29 @@ QUARTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 def own(examples: Examples) -> np.ndarray:
     """What is known of the events themselves: (example, 6)."""
-    return examples.rows["nodes"][:, 0, :-1]
+    return examples.rows["nodes"][:, 0, :OWN]
 
 
 def summaries(examples: Examples) -> np.ndarray:
-    """(example, feature): for recent and for near neighbours, means of the first one, of four and of all, deviations
-    of their depths, and quartiles of the depths of all. Zero where there is no neighbour.
+    """(example, feature): `own`; for recent and for near neighbours means of the first one, of four and of all,
+    deviations of their depths, and quartiles of the depths of all. Zero where there is no neighbour.
     """
     nodes, links, mask = _neighbours(examples)
-    recent = links[0, :, LINKED.index("recent")] if len(links) else np.zeros(links.shape[1])
+    recent = links[0, :, LINKED.index("recent")] > 0  # the same in all examples
     found = []
-    for kind in (recent > 0, recent == 0):
+    for kind in (recent, ~recent):
         if not kind.any():
             continue
-        told, edges, known = nodes[:, kind][..., TOLD], links[:, kind][..., :-1], mask[:, kind]
+        told = np.concatenate([nodes[:, kind][..., TOLD], links[:, kind][..., :-1], nodes[:, kind][..., OWN + 1 :]], -1)
+        known = mask[:, kind]
         for count in dict.fromkeys((1, 4, int(kind.sum()))):
-            both = np.concatenate([told, edges], -1)[:, :count]
             weight = known[:, :count, None]
-            mean = _mean(both, weight)
-            found += [mean, np.sqrt(_mean((both - mean[:, None]) ** 2, weight)[:, :1])]
+            mean = _mean(told[:, :count], weight)
+            found += [mean, np.sqrt(_mean((told[:, :count, :1] - mean[:, None, :1]) ** 2, weight))]
         depth = np.where(known, told[..., 0], np.nan)
         depth[~known.any(1)] = 0
         found.append(np.nanquantile(depth, QUARTILES, axis=1).T)
     return np.concatenate([own(examples), *found], 1)
-
-
-def everything(examples: Examples) -> np.ndarray:
-    """`summaries`, then depth, magnitude and edge of each neighbour: what a graph model is given."""
-    nodes, links, _ = _neighbours(examples)
-    each = np.concatenate([nodes[..., TOLD], links[..., :-1]], -1)
-    return np.concatenate([summaries(examples), each.reshape(len(each), -1)], 1)
 
 
 def _neighbours(examples: Examples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ COLUMNS = ("longitude", "latitude", "depth", "magnitude")
 LINKED = ("east", "north", "up", "distance", "lag", "recent")  # what an edge knows
 NEAR_KM = 5.0  # displacements grow as they are below it, as their logarithms above it
 SHORTEST_DAYS = 1e-3  # lags below it count as it
+OWN = 6  # column of nodes that marks the centre; before it what an event knows of itself, behind it classes
 BETWEEN = "|"  # names of classes in an index, which tells them to scores and pictures
 
 
@@ -53,12 +54,14 @@ class Catalogue(NamedTuple):
 
     scaled, physical : (event, 4), as COLUMNS; degrees, degrees, km, magnitudes
     time : (event,), datetime64[ns]
+    word : (event,), the class as the catalogue has it
     first : number of the first event of each part
     """
 
     scaled: np.ndarray
     physical: np.ndarray
     time: np.ndarray
+    word: np.ndarray
     first: Mapping[str, int]
 
     def numbers(self, rows: pd.DataFrame) -> np.ndarray:
@@ -72,7 +75,7 @@ def gather(parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, until: np.datet
     parts : normalized, COLUMNS and time (event,)
     raises UserError : an event lacks a place, a magnitude or a time
     """
-    pieces, times, first, count = [], [], {}, 0
+    pieces, times, words, first, count = [], [], [], {}, 0
     for name, part in parts.items():
         time = part["time"].values.astype("datetime64[ns]")
         if not len(time) or time.min() > np.datetime64(pd.Timestamp(until), "ns"):
@@ -86,10 +89,11 @@ def gather(parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, until: np.datet
             )
         pieces.append(own)
         times.append(time)
+        words.append(part["class"].values.astype(str))
         first[name] = count
         count += len(own)
     scaled = np.concatenate(pieces)
-    return Catalogue(scaled, unscaled(scaled, scaling), np.concatenate(times), first)
+    return Catalogue(scaled, unscaled(scaled, scaling), np.concatenate(times), np.concatenate(words), first)
 
 
 def unscaled(scaled: np.ndarray, scaling: xr.Dataset) -> np.ndarray:
@@ -114,52 +118,66 @@ def neighbours(points: np.ndarray, time: np.ndarray, count: int, centres: np.nda
 
 
 def stars(
-    catalogue: Catalogue, centres: np.ndarray, near: int, recent: int, speed_km_day: float, depth: bool
+    catalogue: Catalogue,
+    centres: np.ndarray,
+    near: int,
+    recent: int,
+    *,
+    speed_km_day: float,
+    depth: bool,
+    classes: Sequence[str],
+    known_until: np.datetime64,
 ) -> dict[str, np.ndarray]:
-    """A graph around each of some events: earlier ones that lie near it, and earlier ones near in space and time.
+    """A graph around each of some events: earlier ones near in space and time, and earlier ones of known class near it.
 
-    near, recent : how many of each; one that is both stands twice
-    speed_km_day : kilometres that count as much as a day
+    near, recent : how many of known class, and of any; an event may stand among both
+    speed_km_day : kilometres that count as much as a day among the recent ones
     depth : whether the depth of the centre is known; if not, it is zero, and all distances are epicentral
-    returns : nodes (centre, 1 + recent + near, 7) float32: COLUMNS, time of day, whether it is the centre, which
-        comes first; edge_features (centre, recent + near, 6), as LINKED: asinh of km / NEAR_KM, log10 of km + 1 and
-        of days, 1 if recent; mask (centre, 1 + recent + near), False for padding, which is zero
+    known_until : until when classes are known
+    returns : nodes (centre, 1 + recent + near, 7 + class) float32: COLUMNS, time of day, if it is the centre, which
+        comes first, and the class, which only near ones tell; edge_features (centre, recent + near, 6), as LINKED:
+        asinh of km / NEAR_KM, log10 of km + 1 and of days, 1 if recent; mask (centre, 1 + recent + near), False for
+        padding, which is zero but for `recent`
     """
     longitude, latitude, deep, _ = catalogue.physical.T
     deep = deep if depth else np.zeros_like(deep)
     points = graphs.cartesian(latitude, longitude, deep)
     with_time = graphs.with_time(points, catalogue.time, speed_km_day / 86_400)
+    told = (catalogue.word[:, None] == np.array(classes)) & (catalogue.time <= known_until)[:, None]
+    # An event that tells no class comes after all that do: so it hears of them, and is heard by nobody.
+    turn = np.where(told.any(1), catalogue.time, catalogue.time.max() + np.timedelta64(1, "D"))
     kinds = [
-        neighbours(among, catalogue.time, count, centres)
-        for among, count in ((with_time, recent), (points, near))
+        neighbours(among, order, count, centres)
+        for among, order, count in ((with_time, catalogue.time, recent), (points, turn, near))
         if count
     ]
     sender, known = (np.concatenate(each, 1) for each in zip(*kinds, strict=True))
     receiver = np.broadcast_to(centres[:, None], sender.shape)
+    nodes = np.concatenate([catalogue.scaled, hour_angle(catalogue.time), np.zeros((len(points), 1)), told], 1)
+    nodes = nodes[np.concatenate([centres[:, None], sender], 1)]
+    nodes[:, 0, OWN] = 1
+    nodes[:, : 1 + recent, OWN + 1 :] = 0
+    if not depth:
+        nodes[:, 0, COLUMNS.index("depth")] = 0
+    kind = np.broadcast_to(np.arange(recent + near) < recent, sender.shape)[..., None]
+    links = np.where(known[..., None], _links(catalogue, deep, sender, receiver, depth), 0)
+    mask = np.concatenate([np.ones((len(centres), 1), bool), known], 1)
+    return {
+        "nodes": np.where(mask[..., None], nodes, 0).astype("float32"),
+        "edge_features": np.concatenate([links, kind], -1).astype("float32"),
+        "mask": mask,
+    }
+
+
+def _links(catalogue: Catalogue, deep: np.ndarray, sender: np.ndarray, receiver: np.ndarray, depth: bool) -> np.ndarray:
+    """What edges (centre, neighbour) know, all but the last of LINKED."""
+    longitude, latitude = catalogue.physical[:, :2].T
     moved = graphs.displacements(latitude, longitude, deep, np.stack([sender, receiver], -1).reshape(-1, 2))
     moved = moved.reshape(*sender.shape, 4)
     moved[..., 2] *= depth  # between epicentres it would tell of the earth's curvature alone
     days = (catalogue.time[receiver] - catalogue.time[sender]) / np.timedelta64(1, "D")
-    links = np.concatenate(
-        [
-            np.arcsinh(moved[..., :3] / NEAR_KM),
-            np.log10(1 + moved[..., 3:]),
-            np.log10(np.maximum(days, SHORTEST_DAYS))[..., None],
-            np.broadcast_to(np.arange(recent + near) < recent, sender.shape)[..., None],
-        ],
-        -1,
-    )
-    every = np.concatenate([catalogue.scaled, hour_angle(catalogue.time), np.zeros((len(points), 1))], 1)
-    nodes = every[np.concatenate([centres[:, None], sender], 1)]
-    nodes[:, 0, -1] = 1
-    if not depth:
-        nodes[:, 0, COLUMNS.index("depth")] = 0
-    mask = np.concatenate([np.ones((len(centres), 1), bool), known], 1)
-    return {
-        "nodes": np.where(mask[..., None], nodes, 0).astype("float32"),
-        "edge_features": np.where(known[..., None], links, 0).astype("float32"),
-        "mask": mask,
-    }
+    lag = np.log10(np.maximum(days, SHORTEST_DAYS))[..., None]
+    return np.concatenate([np.arcsinh(moved[..., :3] / NEAR_KM), np.log10(1 + moved[..., 3:]), lag], -1)
 
 
 def surroundings(catalogue: Catalogue, centres: np.ndarray, count: int) -> dict[str, np.ndarray]:

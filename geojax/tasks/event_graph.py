@@ -6,7 +6,7 @@ run config as config/runs/event_graph.yaml whose `examples` name the `classes`.
 """
 
 from collections.abc import Mapping
-from functools import partial
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
@@ -20,6 +20,7 @@ from pydantic import Field
 
 from geojax import models
 from geojax.data import catalogues
+from geojax.errors import UserError
 from geojax.scores import classification
 from geojax.task import Examples, Outcome, Picture, Score, Settings, Task
 from geojax.training.objectives import balanced
@@ -36,7 +37,8 @@ class EventSettings(Settings):
         default=("NN", ""), description="words of no class: such events are not asked"
     )
     own_depth: bool = Field(default=True, description="whether the depth of the event itself is known")
-    near: int = Field(default=8, ge=0, description="earlier events nearest in space")
+    known_until: date = Field(description="last day of known classes, that of the training split")
+    near: int = Field(default=8, ge=1, description="earlier events of known class nearest in space")
     recent: int = Field(default=8, ge=0, description="earlier events nearest in space and time")
     speed_km_day: float = Field(default=1.0, gt=0, description="kilometres that count as much as a day among `recent`")
     balance: float = Field(default=0.5, ge=0, le=1, description="0: every event counts alike, 1: every class does")
@@ -47,8 +49,8 @@ class EventSettings(Settings):
 class EventGraph(Task[EventSettings]):
     question = (
         "Which class does an earthquake belong to, given where and when it happened, how large it was, and the events "
-        "before it that lie nearest in space, and in space and time? Later events and all neighbours' classes stay "
-        "unknown. The run says whether its own depth is known; those of its neighbours are."
+        "before it that lie nearest in space and time, and the nearest of those whose class is known, which are the "
+        "training events? The run says whether its own depth is known; those of its neighbours are."
     )
     settings = EventSettings
     models = ("graph_attention", "graph_network")
@@ -74,8 +76,16 @@ class EventGraph(Task[EventSettings]):
     ) -> Examples:
         # Parts before those of the rows are read, too: neighbours may lie in them. Later ones never count.
         events = catalogues.gather(parts, scaling, index["time"].max())
-        around = partial(catalogues.stars, speed_km_day=settings.speed_km_day, depth=settings.own_depth)
-        rows = around(events, events.numbers(index), settings.near, settings.recent)
+        known = np.datetime64(settings.known_until + timedelta(days=1), "ns") - 1
+        if (index["split"] != "train").any() and index["time"].min() <= known:
+            raise UserError(
+                f"examples: known_until: must lie before all events that are asked for, but {index['time'].min()} is "
+                f"not after {settings.known_until}. Give the last day of the training split."
+            )
+        rows = catalogues.stars(
+            events, events.numbers(index), settings.near, settings.recent, speed_km_day=settings.speed_km_day,
+            depth=settings.own_depth, classes=settings.classes, known_until=known,
+        )  # fmt: skip
         weight = balanced(whole["label"].to_numpy(), len(settings.classes)) ** settings.balance
         label = index["label"].to_numpy("int32")
         return Examples(rows | {"label": label, "weight": weight[label]})
