@@ -107,3 +107,25 @@ def methods(clusters: int, features: int, width: int) -> Mapping[str, Clustering
         "Gaussian mixture": Clustering(mixtures, likelihood, clusters, width),
         "spectral clustering": Clustering(spectral, silhouette, clusters, width),
     }
+
+
+def starts(clusters: int) -> Mapping[str, Any]:
+    """One clustering of each kind, for a model to begin with."""
+    return {
+        "k-means": KMeans(clusters, n_init=10, random_state=0),
+        "Gaussian mixture": GaussianMixture(clusters, n_init=5, reg_covar=1e-4, random_state=0),
+        "spectral clustering": SampledSpectral(clusters, 10),
+    }
+
+
+def moments(values: np.ndarray, cluster: np.ndarray, clusters: int) -> tuple[np.ndarray, np.ndarray]:
+    """Means (cluster, feature) and root mean square distances from them along an axis, (cluster,), of values
+    (example, feature); a cluster of no or equal members has the mean and a tenth of the spread of all.
+    """
+    spread = float(values.std())
+    means, radii = np.repeat(values.mean(0)[None], clusters, 0), np.full(clusters, 0.1 * spread)
+    for number in np.unique(cluster):
+        own = values[cluster == number]
+        means[number] = own.mean(0)
+        radii[number] = max(float(np.sqrt(own.var(0).mean())), 0.1 * spread)
+    return means, radii

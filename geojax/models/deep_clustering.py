@@ -13,10 +13,11 @@ class DeepClustering(nnx.Module):
     doi:10.24963/ijcai.2017/243).
 
     The code is a fixed linear map of the inputs plus what a network learns to add, zero at the start, and so is the
-    reconstruction: with principal components for that map, clustering begins at their k-means and needs no training
-    of the autoencoder before.
+    reconstruction: with principal components for that map, clustering begins at clusters found there, and needs no
+    training of the autoencoder before. Unlike in the source, clusters differ in width.
 
-    axes : (inputs, code), orthonormal columns; centres : (cluster, code), where they start
+    axes : (inputs, code), orthonormal columns
+    centres, radii : (cluster, code) and (cluster,), where centres and how wide clusters are at the start
     hidden : widths between inputs and code; the decoder mirrors them
     dropout : share of the inputs that training hides from the encoder
     """
@@ -25,6 +26,7 @@ class DeepClustering(nnx.Module):
         self,
         axes: np.ndarray,
         centres: np.ndarray,
+        radii: np.ndarray,
         *,
         hidden: tuple[int, ...] = (64, 64),
         dropout: float = 0.0,
@@ -33,6 +35,7 @@ class DeepClustering(nnx.Module):
         inputs, code = axes.shape
         self.axes = nnx.Variable(jnp.asarray(axes, jnp.float32))
         self.centres = nnx.Param(jnp.asarray(centres, jnp.float32))
+        self.log_radii = nnx.Param(jnp.log(jnp.asarray(radii, jnp.float32)))
         self.dropout = nnx.Dropout(dropout)
         self.encoder = Stack([inputs, *hidden, code], rngs=rngs)
         self.decoder = Stack([code, *reversed(hidden), inputs], rngs=rngs)
@@ -54,9 +57,10 @@ class DeepClustering(nnx.Module):
         return code @ self.axes[...].T + self.decoder(code)
 
     def memberships(self, code: jax.Array) -> jax.Array:
-        """Share (example, cluster) of each centre in each code, by Student's t with one degree of freedom."""
-        square = jnp.sum((code[:, None] - self.centres[...]) ** 2, -1)
-        return jax.nn.softmax(-jnp.log1p(square), -1)
+        """Share (example, cluster) of each centre in each code, by Student's t of one degree of freedom around it."""
+        size = code.shape[-1]
+        square = jnp.sum((code[:, None] - self.centres[...]) ** 2, -1) * jnp.exp(-2 * self.log_radii[...])
+        return jax.nn.softmax(-size * self.log_radii[...] - 0.5 * (1 + size) * jnp.log1p(square), -1)
 
 
 MODEL = DeepClustering

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from geojax.data.catalogues import COLUMNS, unscaled
+from geojax.data.catalogues import COLUMNS
 from geojax.report import figures, maps, style
 from geojax.report.phases import confusion_counts
 from geojax.report.style import INK, styled
@@ -33,13 +33,12 @@ def colour(number: int) -> str:
 
 def places(outcome: Outcome) -> pd.DataFrame:
     """Longitude, latitude (degrees), depth (km) and magnitude of the events of the index."""
-    scaled = outcome.index[list(COLUMNS)].to_numpy("float64")
-    return pd.DataFrame(unscaled(scaled, outcome.scaling), columns=list(COLUMNS))
+    return outcome.index[list(COLUMNS)].astype("float64")
 
 
 def map_and_section(figure: Figure, columns: int) -> np.ndarray:
     """Axes (2, column): maps above sections across them, on one scale of longitudes."""
-    return figure.subplots(2, columns, squeeze=False, sharex="all", sharey="row", height_ratios=(1.9, 1))
+    return figure.subplots(2, columns, squeeze=False, sharex="all", sharey="row", height_ratios=(2.8, 1))
 
 
 def scatter(panels: np.ndarray, events: pd.DataFrame, code: np.ndarray, shown: np.ndarray | None = None) -> None:
@@ -87,7 +86,7 @@ def _places(outcome: Outcome, classes: tuple[str, ...]) -> Picture:
         "Model": outcome.model.argmax(1),
         best.capitalize(): outcome.baselines[best].argmax(1),
     }
-    figure = Figure(figsize=(style.WIDTH, 8.2), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, 8.8), layout="constrained")
     axes = map_and_section(figure, len(shown))
     for column, (title, code) in enumerate(shown.items()):
         scatter(axes[:, column], events, code)
@@ -105,7 +104,7 @@ def _places(outcome: Outcome, classes: tuple[str, ...]) -> Picture:
 def _errors(outcome: Outcome, classes: tuple[str, ...]) -> Picture:
     events, label = places(outcome), outcome.examples.rows["label"]
     best = outcome.best_baseline
-    figure = Figure(figsize=(7.0, 8.2), layout="constrained")
+    figure = Figure(figsize=(6.4, 8.8), layout="constrained")
     axes = map_and_section(figure, 2)
     counts = []
     for column, (name, found) in enumerate(

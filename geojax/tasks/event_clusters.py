@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from geojax.baselines.clustering import Clustering
 
 Input = Literal["longitude", "latitude", "depth", "magnitude", "height", "spacing"]
+Start = Literal["k-means", "Gaussian mixture", "spectral clustering"]
 
 
 class ClusterSettings(Settings):
@@ -37,6 +38,7 @@ class ClusterSettings(Settings):
     )
     neighbours: int = Field(default=16, ge=1, description="earlier events that height and spacing are relative to")
     clusters: int = Field(default=5, ge=2, description="how many; every method is given this number")
+    start: Start = Field(default="k-means", description="which clusters of the inputs the model begins with")
     code: int = Field(default=2, ge=2, description="dimensions of the latent space")
     sharpening: float = Field(default=0.1, ge=0, description="weight of clusters against reconstruction")
     evenness: float = Field(
@@ -76,13 +78,14 @@ class EventClusters(Task[ClusterSettings]):
     def model(
         self, name: str, sizes: dict[str, Any], train: Examples, settings: ClusterSettings, rngs: nnx.Rngs
     ) -> nnx.Module:
-        from sklearn.cluster import KMeans
+        from geojax.baselines import clustering as methods
 
         inputs = train.rows["inputs"]
         _, axes = np.linalg.eigh(np.cov(inputs.T))
         axes = axes[:, ::-1][:, : settings.code]
-        centres = KMeans(settings.clusters, n_init=10, random_state=0).fit(inputs @ axes).cluster_centers_
-        return models.load(name)(axes, centres, **sizes, rngs=rngs)
+        cluster = methods.starts(settings.clusters)[settings.start].fit(inputs).predict(inputs)
+        centres, radii = methods.moments(inputs @ axes, cluster, settings.clusters)
+        return models.load(name)(axes, centres, radii, **sizes, rngs=rngs)
 
     def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: ClusterSettings) -> jax.Array:
         inputs = batch.rows["inputs"]
