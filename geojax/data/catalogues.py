@@ -37,7 +37,7 @@ def index(part: xr.Dataset, classes: Sequence[str], unclassified: Sequence[str])
         "group": pd.DatetimeIndex(time).to_period("W").start_time.strftime("%Y-%m-%d"),
         "time": time,
         "content": [hashlib.sha256(own.tobytes()).hexdigest() for own in values],
-        "label": pd.Categorical(words, list(classes)).codes.astype("int32"),
+        "label": pd.Index(list(classes)).get_indexer(pd.Index(words)).astype("int32"),
         "classes": BETWEEN.join(classes),
     }
     found |= dict(zip(COLUMNS, values.T, strict=True))

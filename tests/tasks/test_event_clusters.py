@@ -77,7 +77,7 @@ def test_sharpening_draws_memberships_towards_certainty_and_rests_there():
 def test_deep_clustering_starts_at_principal_components_and_the_centres_given(rng):
     axes = np.linalg.qr(rng.normal(size=(4, 2)))[0]
     centres, x = rng.normal(size=(3, 2)), rng.normal(size=(30, 4)).astype("float32")
-    net = DeepClustering(axes, centres, hidden=(8,), rngs=nnx.Rngs(0))
+    net = DeepClustering(axes, centres, np.full(3, 0.7), hidden=(8,), rngs=nnx.Rngs(0))
 
     code, restored = net(jnp.asarray(x))
 
