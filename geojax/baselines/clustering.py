@@ -1,5 +1,6 @@
 """Clusterings that choose their settings without labels, and place events of later times in the clusters found."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,7 +70,9 @@ class SampledSpectral:
             self.clusters, affinity="nearest_neighbors", n_neighbors=self.neighbours, assign_labels="cluster_qr",
             random_state=self.seed,
         )  # fmt: skip
-        label = own.fit_predict(inputs[taken])
+        with warnings.catch_warnings():  # a graph in pieces is no fault: they are clusters that need no cut
+            warnings.filterwarnings("ignore", "Graph is not fully connected", UserWarning)
+            label = own.fit_predict(inputs[taken])
         self.placed = KNeighborsClassifier(self.votes).fit(inputs[taken], label)
         return self
 

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from geojax import models
 from geojax.data import catalogues
+from geojax.errors import UserError
 from geojax.scores import clustering
 from geojax.task import Examples, Outcome, Picture, Score, Settings, Task
 from geojax.training.objectives import sharpening
@@ -81,6 +82,10 @@ class EventClusters(Task[ClusterSettings]):
         from geojax.baselines import clustering as methods
 
         inputs = train.rows["inputs"]
+        if settings.code > inputs.shape[1]:
+            raise UserError(
+                f"examples: code: must not exceed the {inputs.shape[1]} inputs, but is {settings.code}. Lower it."
+            )
         _, axes = np.linalg.eigh(np.cov(inputs.T))
         axes = axes[:, ::-1][:, : settings.code]
         cluster = methods.starts(settings.clusters)[settings.start].fit(inputs).predict(inputs)

@@ -96,7 +96,7 @@ def test_an_event_without_any_before_it_has_padding_alone_and_finite_features(pa
     first = next(iter(parts.values()))
     events = catalogues.gather(parts, SCALING, first["time"].values.max())
 
-    rows = catalogues.stars(events, np.array([0, 1]), 4, 4, depth=True, **KNOWN)
+    rows = catalogues.stars(events, np.array([0, 1]), 4, 4, depth=True, **KNOWN | {"classes": ("UP", "P1", "P3")})
 
     assert not rows["mask"][0, 1:].any()
     assert rows["mask"][1, 1:].sum() == 2  # the first event, as near and as recent one
