@@ -53,7 +53,7 @@ def _matched(label: np.ndarray, cluster: np.ndarray, classes: int, clusters: int
 @styled
 def _on_the_map(outcome: Outcome, shown: dict[str, np.ndarray], names: list[str]) -> Picture:
     places = events.places(outcome)
-    figure = Figure(figsize=(style.WIDTH, 8.8), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, 7.5), layout="constrained")
     axes = events.map_and_section(figure, len(shown))
     for column, (title, code) in enumerate(shown.items()):
         events.scatter(axes[:, column], places, code)

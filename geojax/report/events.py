@@ -38,15 +38,20 @@ def places(outcome: Outcome) -> pd.DataFrame:
 
 def map_and_section(figure: Figure, columns: int) -> np.ndarray:
     """Axes (2, column): maps above sections across them, on one scale of longitudes."""
-    return figure.subplots(2, columns, squeeze=False, sharex="all", sharey="row", height_ratios=(2.8, 1))
+    return figure.subplots(2, columns, squeeze=False, sharex="all", sharey="row", height_ratios=(2.15, 1))
 
 
-def scatter(panels: np.ndarray, events: pd.DataFrame, code: np.ndarray, shown: np.ndarray | None = None) -> None:
-    """Events by number of class or cluster on a map and on a section, rare ones on top."""
+def scatter(
+    panels: np.ndarray, events: pd.DataFrame, code: np.ndarray, shown: np.ndarray | None = None, least: float = 3.0
+) -> None:
+    """Events by number of class or cluster on a map and on a section, rare ones on top.
+
+    shown : which of them; least : area of the smallest dot, points²
+    """
     shown = np.ones(len(code), bool) if shown is None else shown
     for number in sorted(np.unique(code), key=lambda each: -(code == each).sum()):
         own = events[shown & (code == number)]
-        size = 3 + 2 * np.clip(own["magnitude"] - events["magnitude"].min(), 0, None) ** 2
+        size = least + 2 * np.clip(own["magnitude"] - events["magnitude"].min(), 0, None) ** 2
         for panel, row in zip(panels, ("latitude", "depth"), strict=True):
             panel.scatter(own["longitude"], own[row], s=size, color=colour(int(number)), lw=0, alpha=0.7,
                           rasterized=True)  # fmt: skip
@@ -86,7 +91,7 @@ def _places(outcome: Outcome, classes: tuple[str, ...]) -> Picture:
         "Model": outcome.model.argmax(1),
         best.capitalize(): outcome.baselines[best].argmax(1),
     }
-    figure = Figure(figsize=(style.WIDTH, 8.8), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, 7.5), layout="constrained")
     axes = map_and_section(figure, len(shown))
     for column, (title, code) in enumerate(shown.items()):
         scatter(axes[:, column], events, code)
@@ -104,7 +109,7 @@ def _places(outcome: Outcome, classes: tuple[str, ...]) -> Picture:
 def _errors(outcome: Outcome, classes: tuple[str, ...]) -> Picture:
     events, label = places(outcome), outcome.examples.rows["label"]
     best = outcome.best_baseline
-    figure = Figure(figsize=(6.4, 8.8), layout="constrained")
+    figure = Figure(figsize=(6.4, 7.5), layout="constrained")
     axes = map_and_section(figure, 2)
     counts = []
     for column, (name, found) in enumerate(
@@ -114,13 +119,13 @@ def _errors(outcome: Outcome, classes: tuple[str, ...]) -> Picture:
         counts.append(int(wrong.sum()))
         for panel, row in zip(axes[:, column], ("latitude", "depth"), strict=True):
             panel.plot(events["longitude"], events[row], ".", ms=1, color="#c9cdd3", rasterized=True)
-        scatter(axes[:, column], events, label, wrong)
+        scatter(axes[:, column], events, label, wrong, least=18.0)
         dress(axes[:, column], events, column == 0)
         axes[0, column].set_title(f"{name}: {counts[-1]} of {len(label)} wrong")
     legend(figure, classes)
     caption = (
-        "Test events that are told wrong, in the colour of their true class, over all test events in grey. "
-        "Both methods err where classes meet."
+        "Test events that are told wrong, in the colour of their true class, over all test events in grey. Classes are "
+        "regions around the slab, so mistakes are to be looked for where they meet."
     )
     return Picture("Where the errors are", caption, figure)
 

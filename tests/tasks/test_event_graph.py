@@ -117,7 +117,7 @@ def test_summaries_of_neighbours_are_those_that_numpy_tells(parts):
 
 def test_no_class_after_training_is_told_and_never_that_of_the_event_itself(parts):
     for name in ("train", "test"):
-        rows, examples = _examples(parts, _settings(), name)
+        _, examples = _examples(parts, _settings(), name)
         told = examples.rows["nodes"][..., catalogues.OWN + 1 :].sum(-1)
 
         assert (told[:, :9] == 0).all()  # the event and its recent neighbours
