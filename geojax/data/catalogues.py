@@ -44,6 +44,14 @@ def index(part: xr.Dataset, classes: Sequence[str], unclassified: Sequence[str])
     return pd.DataFrame(found)[np.isin(words, list(classes))].reset_index(drop=True)
 
 
+def thinned(index: pd.DataFrame, most: int | None) -> pd.DataFrame:
+    """No more than `most` rows of each split, evenly taken; all without."""
+    if most is None:
+        return index
+    step = index.groupby("split")["split"].transform(lambda own: -(-len(own) // most)).astype(int)
+    return index[index.groupby("split").cumcount() % step == 0].reset_index(drop=True)
+
+
 def class_names(index: pd.DataFrame) -> tuple[str, ...]:
     """Classes by their number."""
     return tuple(index["classes"].iloc[0].split(BETWEEN))

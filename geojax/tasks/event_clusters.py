@@ -34,6 +34,7 @@ class ClusterSettings(Settings):
 
     classes: tuple[str, ...] = Field(default=("UP", "P1", "P2", "P3", "ID"), min_length=2)
     unclassified: tuple[str, ...] = Field(default=("NN", ""), description="words of no class: left out")
+    most: int | None = Field(default=None, ge=1, description="events asked for in each split; null for all")
     inputs: tuple[Input, ...] = Field(
         default=("longitude", "depth", "height", "spacing"), min_length=2, description="what every method is given"
     )
@@ -63,6 +64,9 @@ class EventClusters(Task[ClusterSettings]):
     def index(self, part: xr.Dataset, settings: ClusterSettings) -> pd.DataFrame:
         rows = catalogues.index(part, settings.classes, settings.unclassified)
         return rows.assign(clusters=settings.clusters)
+
+    def expand(self, index: pd.DataFrame, settings: ClusterSettings) -> pd.DataFrame:
+        return catalogues.thinned(index, settings.most)
 
     def examples(
         self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: ClusterSettings

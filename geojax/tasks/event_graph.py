@@ -33,6 +33,7 @@ class EventSettings(Settings):
     """What an event and its neighbourhood are."""
 
     classes: tuple[str, ...] = Field(default=("UP", "P1", "P2", "P3", "ID"), min_length=2)
+    most: int | None = Field(default=None, ge=1, description="events asked for in each split; null for all")
     unclassified: tuple[str, ...] = Field(
         default=("NN", ""), description="words of no class: such events are not asked"
     )
@@ -60,6 +61,9 @@ class EventGraph(Task[EventSettings]):
 
     def index(self, part: xr.Dataset, settings: EventSettings) -> pd.DataFrame:
         return catalogues.index(part, settings.classes, settings.unclassified)
+
+    def expand(self, index: pd.DataFrame, settings: EventSettings) -> pd.DataFrame:
+        return catalogues.thinned(index, settings.most)
 
     def examples(
         self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: EventSettings

@@ -181,3 +181,16 @@ def test_a_model_hears_of_its_neighbours_and_padding_says_nothing(name, parts):
     np.testing.assert_allclose(predicted.sum(1), 1, rtol=1e-5)
     assert not np.allclose(predicted, alone[0], atol=1e-4)
     np.testing.assert_array_equal(alone[0], alone[1])
+
+
+def test_thinning_takes_events_evenly_from_each_split(parts):
+    rows = split(parts, TASK, _settings(), ["2007-02-15", "2007-03-01"])
+
+    few = TASK.expand(rows, _settings(most=50))
+
+    assert few.groupby("split").size().between(25, 50).all()
+    whole = rows[rows["split"] == "train"]["time"]
+    own = few[few["split"] == "train"]["time"]
+    assert own.iloc[0] == whole.iloc[0]
+    assert abs(own.median() - whole.median()) < pd.Timedelta(days=3)
+    assert TASK.expand(rows, _settings()) is rows
