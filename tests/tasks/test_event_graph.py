@@ -100,7 +100,7 @@ def test_an_event_without_any_before_it_has_padding_alone_and_finite_features(pa
 
     assert not rows["mask"][0, 1:].any()
     assert rows["mask"][1, 1:].sum() == 2  # the first event, as near and as recent one
-    features = event_features.everything(Examples(rows))
+    features = event_features.summaries(Examples(rows))
     assert np.isfinite(features).all()
 
 
