@@ -16,7 +16,7 @@ from flax import nnx
 from pydantic import Field
 
 from geojax import models
-from geojax.data import catalogues
+from geojax.data import catalogues, event_index
 from geojax.errors import UserError
 from geojax.scores import clustering
 from geojax.task import Examples, Outcome, Picture, Score, Settings, Task
@@ -62,11 +62,11 @@ class EventClusters(Task[ClusterSettings]):
     groups = "weeks"
 
     def index(self, part: xr.Dataset, settings: ClusterSettings) -> pd.DataFrame:
-        rows = catalogues.index(part, settings.classes, settings.unclassified)
+        rows = event_index.index(part, settings.classes, settings.unclassified)
         return rows.assign(clusters=settings.clusters)
 
     def expand(self, index: pd.DataFrame, settings: ClusterSettings) -> pd.DataFrame:
-        return catalogues.thinned(index, settings.most)
+        return event_index.thinned(index, settings.most)
 
     def examples(
         self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: ClusterSettings
@@ -116,7 +116,7 @@ class EventClusters(Task[ClusterSettings]):
     ) -> xr.Dataset:
         clusters = int(index["clusters"].iloc[0])
         cluster = predictions[:, :clusters].argmax(1)
-        classes, label = catalogues.class_names(index), examples.rows["label"]
+        classes, label = event_index.class_names(index), examples.rows["label"]
         counts = clustering.contingency(label, cluster, index["group"], classes, clusters)
         apart = pd.Series(clustering.silhouettes(examples.rows["inputs"], cluster)).groupby(index["group"]).sum()
         silhouette = ("group", apart.loc[counts["group"].values].to_numpy())
@@ -130,7 +130,7 @@ class EventClusters(Task[ClusterSettings]):
     def pictures(self, outcome: Outcome) -> list[Picture]:
         from geojax.report import clusters
 
-        return clusters.pictures(outcome, catalogues.class_names(outcome.index))
+        return clusters.pictures(outcome, event_index.class_names(outcome.index))
 
 
 TASK = EventClusters()

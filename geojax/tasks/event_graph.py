@@ -19,7 +19,7 @@ from flax import nnx
 from pydantic import Field
 
 from geojax import models
-from geojax.data import catalogues
+from geojax.data import catalogues, event_index
 from geojax.errors import UserError
 from geojax.scores import classification
 from geojax.task import Examples, Outcome, Picture, Score, Settings, Task
@@ -60,10 +60,10 @@ class EventGraph(Task[EventSettings]):
     groups = "weeks"
 
     def index(self, part: xr.Dataset, settings: EventSettings) -> pd.DataFrame:
-        return catalogues.index(part, settings.classes, settings.unclassified)
+        return event_index.index(part, settings.classes, settings.unclassified)
 
     def expand(self, index: pd.DataFrame, settings: EventSettings) -> pd.DataFrame:
-        return catalogues.thinned(index, settings.most)
+        return event_index.thinned(index, settings.most)
 
     def examples(
         self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: EventSettings
@@ -122,7 +122,7 @@ class EventGraph(Task[EventSettings]):
     def statistics(
         self, index: pd.DataFrame, examples: Examples, predictions: np.ndarray, scaling: xr.Dataset
     ) -> xr.Dataset:
-        classes = catalogues.class_names(index)
+        classes = event_index.class_names(index)
         counts = classification.confusion(examples.rows["label"], predictions.argmax(1), index["group"], classes)
         return counts.to_dataset(name="counts")
 
@@ -132,7 +132,7 @@ class EventGraph(Task[EventSettings]):
     def pictures(self, outcome: Outcome) -> list[Picture]:
         from geojax.report import events
 
-        return events.class_pictures(outcome, catalogues.class_names(outcome.index))
+        return events.class_pictures(outcome, event_index.class_names(outcome.index))
 
 
 TASK = EventGraph()
