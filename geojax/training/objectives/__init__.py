@@ -1,6 +1,7 @@
 """What a model is asked to make small, arrays to scalars under jit: supervised, reconstruction, adversarial."""
 
 from geojax.training.objectives.adversarial import dcgan, hinge, wgan_gp
+from geojax.training.objectives.clustering import sharpening
 from geojax.training.objectives.reconstruction import (
     evidence_lower_bound,
     kl_divergence,
@@ -21,5 +22,6 @@ __all__ = [
     "masked_huber",
     "masked_mean_square",
     "masked_reconstruction",
+    "sharpening",
     "wgan_gp",
 ]
