@@ -23,6 +23,7 @@ rule all:
 rule all_tasks:
     input:
         "report/all_tasks.html",
+        "report/index.html",  # that pages of runs lead back to
 
 
 onsuccess:
