@@ -3,7 +3,9 @@
 from geojax import ending, log, workflow as house
 
 with log.plainly(WorkflowError):
-    PLAN = house.read("config", config.get("runs"), house.KEPT, config.get("tiny", False))
+    PLAN = house.read(
+        "config", config.get("runs"), house.KEPT, config.get("tiny", False)
+    )
     house.check_once(PLAN)
 
 
