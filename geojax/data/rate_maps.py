@@ -29,7 +29,8 @@ def known(
     """Maps (month, cell, …) of what came before each month, and its counts.
 
     Backgrounds, in expected counts of the month, are drawn from month `begin` on: smoothed seismicity for each number
-    of neighbours, plain, then thinned, with a share that is spread by area. No method may look at what stands before `begin`.
+    of neighbours, plain, then thinned, with a share that is spread by area. No method may look at what stands
+    before `begin`.
 
     edges : (month + 1,) in days since 1970; least : magnitude from which on the catalogue is complete
     level_years : how far back events are counted for the number expected worldwide

@@ -39,8 +39,8 @@ def _map(own: Forecasts) -> Picture:
     caption = (
         f"Mean of the model's forecasts of the {len(own.times)} test months, and the {own.counts.sum():.0f} "
         "earthquakes that came, larger circles for larger magnitudes. Each forecast saw only what came before its "
-        f"month. It is of rates, not a prediction of events. Grey: elsewhere, forecast as one cell, which had {out:.0f} "
-        "events."
+        "month. It is of rates, not a prediction of events. Grey: elsewhere, forecast as one cell, which had "
+        f"{out:.0f} events."
     )
     return Picture("Expected rates and what came", caption, figure)
 

@@ -52,8 +52,8 @@ class RateSettings(Settings):
         default=((0.2, 0.7, 3.0), (0.5, 1.05, 3.0), (0.8, 1.3, 3.0), (0.8, 1.3, 20.0)),
         description="alpha, p and width in km of the triggered rates that the model weighs",
     )
-    window: int = Field(default=24, ge=2, description="months that the network steps through")
-    judged: int = Field(default=12, ge=1, description="last months of a window that training judges")
+    window: int = Field(default=12, ge=2, description="months that the network steps through")
+    judged: int = Field(default=6, ge=1, description="last months of a window that training judges")
     stride: int = Field(default=4, ge=1, description="training sees one of so many cells, others in each window")
     evaluations: int = Field(default=60, ge=5, description="trials of the constants of Omori's law")
 
@@ -157,10 +157,10 @@ class EarthquakeRates(Task[RateSettings]):
 
         def of_month(row: tuple["Array", "Array"]) -> "Array":
             drop, pick = jax.random.split(row[1])
-            cells = jax.random.randint(pick, (), 0, stride) + stride * jnp.arange(every // stride)
+            cells = (jax.random.randint(pick, (), 0, every) + stride * jnp.arange(every // stride)) % every
             expected = _forecast(model, batch.shared, row[0], last, cells, drop if training else None)
             counts = _last(batch.shared["counts"], row[0], last)[:, cells]
-            return stride / last * jnp.sum(expected - counts * jnp.log(expected))
+            return jnp.mean(expected - counts * jnp.log(expected)) * every
 
         usual = jnp.mean(jnp.sum(batch.shared["counts"], 1))
         return jnp.mean(jax.lax.map(of_month, own)) / usual
@@ -203,7 +203,7 @@ TASK = EarthquakeRates()
 
 def _last(series: "Array", month: "Array", count: int) -> "Array":
     """The last months up to and with `month`, (count, …)."""
-    return jax.lax.dynamic_slice_in_dim(series, month + 1 - count, count)
+    return jax.lax.dynamic_slice_in_dim(jnp.asarray(series), month + 1 - count, count)
 
 
 def _forecast(
@@ -212,4 +212,4 @@ def _forecast(
     """Expected counts (last, cell) of the last months up to and with `month`."""
     inputs = _last(shared["inputs"], month, model.window)[:, cells].swapaxes(0, 1)
     maps = (_last(shared[name], month, last)[:, cells] for name in ("background", "triggered"))
-    return model(inputs, shared["static"][cells], *maps, key)
+    return model(inputs, jnp.asarray(shared["static"])[cells], *maps, key)
