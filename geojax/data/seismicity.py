@@ -134,5 +134,5 @@ def triggered(
     since = np.maximum(edges[None] - catalogue.time[:, None], 0) + OFFSET_DAYS
     primitive = np.log(since) if abs(p - 1) < 1e-6 else since ** (1 - p) / (1 - p)
     growth = np.diff(primitive, axis=1)
-    growth[edges[None, :-1] < catalogue.time[:, None]] = 0
+    growth[edges[None, :-1] <= catalogue.time[:, None]] = 0
     return (shares @ growth).T.astype("float32")
