@@ -62,7 +62,7 @@ class Cells(NamedTuple):
         return cls(every_lat[kept], every_lon[kept], size / 2, half_lon[kept], local)
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """How many there are, elsewhere included."""
         return len(self.lat) + 1
 

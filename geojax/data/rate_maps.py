@@ -42,7 +42,7 @@ def known(
     pairs = Pairs.of(catalogue, cells)
     counts = seismicity.counts(catalogue, cells, edges)
     kinds = [(number, thinned) for thinned in (False, True) for number in neighbours]
-    background = np.zeros((len(edges) - 1, cells.count, len(kinds)), "float32")
+    background = np.zeros((len(edges) - 1, cells.size, len(kinds)), "float32")
     for start in range(begin, len(edges) - 1, 12):
         year = edges[start : min(start + 12, len(edges) - 1)]
         drawn = [seismicity.smoothed(catalogue, pairs, year, *kind) for kind in kinds]

@@ -41,12 +41,12 @@ class Pairs(NamedTuple):
         y = DEGREE_KM * (cells.lat[cell] - catalogue.lat[event])
         half_x = DEGREE_KM * np.cos(np.radians(cells.lat[cell])) * cells.half_lon[cell]
         half_y = DEGREE_KM * cells.half_lat
-        return cls(event, cell, x - half_x, x + half_x, y - half_y, y + half_y, len(catalogue.time), cells.count)
+        return cls(event, cell, x - half_x, x + half_x, y - half_y, y + half_y, len(catalogue.time), cells.size)
 
     def first(self, events: int) -> "Pairs":
         """Those of the first so many events."""
         end = np.searchsorted(self.event, events)
-        return Pairs(*(column[:end] for column in self[:6]), events, self.cells)
+        return self._replace(events=events, **{name: getattr(self, name)[:end] for name in self._fields[:6]})
 
     def shares(self, width: np.ndarray) -> csr_array:
         """Share (cell, event) of each event's kernel that falls into each cell; of an event they add up to one.
@@ -73,7 +73,7 @@ def counts(catalogue: Catalogue, cells: Cells, edges: np.ndarray) -> np.ndarray:
     """Events (month, cell) between consecutive `edges` in days."""
     month = np.searchsorted(edges, catalogue.time, "right") - 1
     inside = (month >= 0) & (month < len(edges) - 1)
-    found = np.zeros((len(edges) - 1, cells.count), "float32")
+    found = np.zeros((len(edges) - 1, cells.size), "float32")
     np.add.at(found, (month[inside], cells.of(catalogue.lat, catalogue.lon)[inside]), 1)
     return found
 

@@ -1,5 +1,7 @@
 """Pictures of forecasts of rates of earthquakes."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,8 +14,6 @@ from geojax.report.forecasts import LARGE, LAT, LON, Forecasts
 from geojax.report.style import DIFFERENCE, INK, MUTED, SEQUENTIAL, styled
 from geojax.scores import rates
 from geojax.task import Outcome, Picture
-
-ERAS = ((1977, 1990), (1991, 2003), (2004, 2017))
 
 
 def rate_pictures(outcome: Outcome) -> list[Picture]:
@@ -33,7 +33,7 @@ def _map(own: Forecasts) -> Picture:
     top = float(np.nanmax(field))
     mesh = maps.draw(panel, LON, LAT, field, cmap=SEQUENTIAL, norm=LogNorm(top / 3000, top))
     lon = (own.events.lon - 20) % 360 + 20
-    panel.scatter(lon, own.events.lat, s=2 * 4 ** (own.events.magnitude - 5.5), c="none", ec="#d55e00", lw=0.6)
+    panel.scatter(lon, own.events.lat, s=2 * 4 ** (own.events.magnitude - 5.5), c="none", ec="#ff3d9a", lw=0.7)
     figure.colorbar(mesh, ax=panel, label="Earthquakes per year and cell", extend="min", pad=0.01, shrink=0.8)
     out = float(own.counts[:, -1].sum())
     caption = (
@@ -84,7 +84,7 @@ def _after(own: Forecasts) -> Picture:
     bar.set_ticks(ticks, labels=[f"× {10**t:.2g}" for t in ticks])
     caption = (
         f"{own.times[month]:%B %Y}, the test month in which the model gained most over smoothed seismicity "
-        f"({own.gain['model'][month]:.0f} nats). Purple: rates above, orange: below. Circles: the earthquakes of "
+        f"({own.gain['model'][month]:.0f} nats). Orange: rates above it, purple: below. Circles: the earthquakes of "
         "the month. Grey: elsewhere."
     )
     return Picture("What changes from month to month", caption, figure)
@@ -162,7 +162,9 @@ def _completeness(every: Catalogue, least: float) -> Picture:
     figure, ((panel, growth),) = style.grid(1, 2, 3.4)
     year = 1970 + every.time / 365.2425
     steps = np.arange(5.0, 9.05, 0.1)
-    for (first, last), colour in zip(ERAS, ("#56b4e9", "#0072b2", INK), strict=True):
+    ends = np.linspace(np.floor(year.min()), np.floor(year.max()) + 1, 4).round().astype(int)
+    for (first, end), colour in zip(pairwise(ends), ("#56b4e9", "#0072b2", INK), strict=True):
+        last = end - 1
         inside = every.magnitude[(year >= first) & (year < last + 1)]
         span = min(last + 1, year.max()) - max(first, year.min())
         number = np.array([(inside >= m - 1e-9).sum() for m in steps]) / max(span, 1e-9)
@@ -179,7 +181,8 @@ def _completeness(every: Catalogue, least: float) -> Picture:
     for each in (panel, growth):
         style.light_grid(each)
     caption = (
-        "Below the line, from which on events count, the catalogue has grown: there the curves of the three eras part. "
-        "Above it they are one straight line. The last year ends in June."
+        "Events count, as input and as target, from the vertical line on. Where a catalogue is complete the curves of "
+        "its three eras are straight and run side by side; where it has grown, the early ones bend down. At right the "
+        "same by year; the last one may not be whole."
     )
     return Picture("From which magnitude on the catalogue is complete", caption, figure)

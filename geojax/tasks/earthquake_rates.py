@@ -151,13 +151,13 @@ class EarthquakeRates(Task[RateSettings]):
 
     def loss(self, model: Any, batch: Examples, key: "Array", training: bool, settings: RateSettings) -> "Array":
         """Minus the log-likelihood per event, but for what no forecast changes."""
-        last, stride = (settings.judged, settings.stride) if training else (1, 1)
-        every = batch.shared["counts"].shape[1]
+        last, every = settings.judged if training else 1, batch.shared["counts"].shape[1]
         own = batch.rows["month"], jax.random.split(key, len(batch.rows["month"]))
 
         def of_month(row: tuple["Array", "Array"]) -> "Array":
             drop, pick = jax.random.split(row[1])
-            cells = (jax.random.randint(pick, (), 0, every) + stride * jnp.arange(every // stride)) % every
+            some = settings.stride * jnp.arange(every // settings.stride)
+            cells = (jax.random.randint(pick, (), 0, every) + some) % every if training else slice(None)
             expected = _forecast(model, batch.shared, row[0], last, cells, drop if training else None)
             counts = _last(batch.shared["counts"], row[0], last)[:, cells]
             return jnp.mean(expected - counts * jnp.log(expected)) * every

@@ -81,8 +81,8 @@ def test_a_cell_holds_the_events_that_it_is_given(rng):
 def test_an_event_far_from_all_cells_is_elsewhere():
     cells = Cells.around(np.array([0.0]), np.array([0.0]), 2.0)
 
-    assert cells.of(np.array([0.0, 60.0]), np.array([0.0, 100.0]))[1] == cells.count - 1
-    assert 4 <= cells.count - 1 <= 9
+    assert cells.of(np.array([0.0, 60.0]), np.array([0.0, 100.0]))[1] == cells.size - 1
+    assert 4 <= cells.size - 1 <= 9
 
 
 def test_the_share_of_a_kernel_in_a_cell_is_its_integral():
