@@ -11,6 +11,10 @@ import numpy as np
 import xarray as xr
 from scipy.spatial import cKDTree
 
+from geojax.errors import UserError
+
+KM = {"km": 1.0, "m": 0.001}  # how many a unit of depth is
+
 
 class Catalogue(NamedTuple):
     """Events in order of time, each field (event,): days since 1970, degrees, degrees, km, magnitude."""
@@ -23,10 +27,24 @@ class Catalogue(NamedTuple):
 
     @classmethod
     def gather(cls, parts: Iterable[xr.Dataset], least: float) -> "Catalogue":
-        """Events of magnitude `least` and more of several parts."""
+        """Events of magnitude `least` and more of several parts; an event without a magnitude counts nowhere.
+
+        raises UserError : depths are in neither km nor m, or a place or depth is missing
+        """
         columns = []
         for part in parts:
-            others = (part[name].values for name in ("latitude", "longitude", "depth", "magnitude"))
+            if (units := part["depth"].attrs.get("units")) not in KM:
+                raise UserError(
+                    f"part {part.attrs['part']}: depth must be in km or m, but its units are {units!r}. "
+                    "Correct `reader` in the dataset's configuration."
+                )
+            depth = part["depth"] * KM[units]
+            others = [own.values for own in (part["latitude"], part["longitude"], depth, part["magnitude"])]
+            if lost := int((~np.isfinite(others[:3])).any(0).sum()):
+                raise UserError(
+                    f"part {part.attrs['part']}: every event must have latitude, longitude and depth, but {lost} lack "
+                    "one. Leave them out of the raw file, or give a depth."
+                )
             columns.append(np.stack([days(part["time"].values), *others]).astype("float64"))
         joined = np.concatenate(columns, 1)
         joined = joined[:, joined[-1] >= least]

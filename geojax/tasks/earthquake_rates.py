@@ -82,10 +82,10 @@ class EarthquakeRates(Task[RateSettings]):
                 f"{', '.join(map(str, part.variables))}. Correct `reader` in the dataset's configuration."
             )
         events = Catalogue.gather([part], settings.completeness)
-        year = part["time"].values[0].astype("datetime64[Y]")
-        if part["time"].values[-1].astype("datetime64[Y]") != year:
+        year = part["time"].values.min().astype("datetime64[Y]")
+        if part["time"].values.max().astype("datetime64[Y]") != year:
             raise UserError(f"part {part.attrs['part']}: must hold events of one year. Set `parts: by: year`.")
-        last = part["time"].values[-1].astype("datetime64[M]")  # a year that is not over ends with its last event
+        last = part["time"].values.max().astype("datetime64[M]")  # a year that is not over ends with its last event
         months = np.arange(year.astype("datetime64[M]"), last + 1)
         place = np.searchsorted(events.time, catalogues.days(np.append(months, last + 1)))
         own = [slice(*ends) for ends in pairwise(place)]

@@ -42,7 +42,9 @@ def year(name: int, rng, events: int = 60) -> xr.Dataset:
     }
     values["longitude"] = (values["longitude"] + 180) % 360 - 180
     coords = {"time": ("event", time.astype("datetime64[ns]"))} | {k: ("event", v) for k, v in values.items()}
-    return xr.Dataset({"magnitude": ("event", 5.5 + rng.exponential(0.4, events))}, coords, {"part": str(name)})
+    part = xr.Dataset({"magnitude": ("event", 5.5 + rng.exponential(0.4, events))}, coords, {"part": str(name)})
+    part["depth"].attrs["units"] = "km"
+    return part
 
 
 @pytest.fixture
@@ -177,6 +179,35 @@ def test_a_catalogue_without_depths_is_refused(made):
 
     with pytest.raises(UserError, match="part 2003: must hold depth, but holds"):
         task.index(parts["2003"].drop_vars("depth"), settings)
+
+
+def test_depths_in_metres_are_taken_for_what_they_are_and_others_refused(made):
+    *_, parts, _ = made
+    kilometres = parts["2003"]
+    metres = kilometres.assign_coords(depth=("event", 1000 * kilometres["depth"].values, {"units": "m"}))
+    feet = kilometres.assign_coords(depth=kilometres["depth"].assign_attrs(units="ft"))
+
+    np.testing.assert_allclose(Catalogue.gather([metres], 5).depth, Catalogue.gather([kilometres], 5).depth)
+    with pytest.raises(UserError, match="part 2003: depth must be in km or m, but its units are 'ft'"):
+        Catalogue.gather([feet], 5)
+
+
+def test_an_event_without_a_place_is_refused(made):
+    *_, parts, _ = made
+    part = parts["2003"].copy(deep=True)
+    part["latitude"][3] = np.nan
+
+    with pytest.raises(UserError, match="part 2003: every event must have latitude, longitude and depth, but 1 lack"):
+        Catalogue.gather([part], 5)
+
+
+def test_the_order_of_events_in_a_part_is_of_no_account(made, rng):
+    task, settings, parts, _ = made
+    part = parts["2003"]
+
+    found = task.index(part.isel(event=rng.permutation(60)), settings)
+
+    pd.testing.assert_frame_equal(found, task.index(part, settings))
 
 
 def test_examples_begin_after_the_first_years_and_count_every_event(made):
