@@ -53,7 +53,7 @@ class SmoothedSeismicity:
 
 
 class OmoriClusters:
-    """Smoothed seismicity times a constant, plus what earlier events trigger: an ETAS model of monthly counts.
+    """Smoothed seismicity times a constant, plus what earlier events trigger by Omori's law: ETAS of monthly counts.
 
     All five constants are fitted by the likelihood of the training months; the map is chosen on the validation months.
     What the first events of a month trigger within it, no forecast for a month can know.

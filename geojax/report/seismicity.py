@@ -73,19 +73,21 @@ def _cumulated(own: Forecasts) -> Picture:
 def _after(own: Forecasts) -> Picture:
     month = int(np.argmax(own.gain["model"]))
     figure, ((panel,),) = style.grid(1, 1, 4.6)
-    ratio = np.log10(own.model[month] / own.reference[month])
+    ratio = np.log10(own.model[month] / own.model.mean(0))
     bound = max(style.limit(ratio, 0.998), 0.5)
     mesh = maps.draw(panel, LON, LAT, own.grid(ratio), cmap=DIFFERENCE, vmin=-bound, vmax=bound)
     now = own.month == month
     lon = (own.events.lon[now] - 20) % 360 + 20
     panel.scatter(lon, own.events.lat[now], s=2 * 4 ** (own.events.magnitude[now] - 5.5), c="none", ec=INK, lw=0.8)
-    bar = figure.colorbar(mesh, ax=panel, label="Model over smoothed seismicity", extend="both", pad=0.01, shrink=0.8)
+    bar = figure.colorbar(
+        mesh, ax=panel, label="Model over its mean of the test months", extend="both", pad=0.01, shrink=0.8
+    )
     ticks = [t for t in np.log10([0.03, 0.1, 0.3, 1, 3, 10, 30]) if abs(t) <= bound]
     bar.set_ticks(ticks, labels=[f"× {10**t:.2g}" for t in ticks])
     caption = (
         f"{own.times[month]:%B %Y}, the test month in which the model gained most over smoothed seismicity "
-        f"({own.gain['model'][month]:.0f} nats). Orange: rates above it, purple: below. Circles: the earthquakes of "
-        "the month. Grey: elsewhere."
+        f"({own.gain['model'][month]:.0f} nats), against the model's own mean. Orange: rates above it, as where "
+        "aftershocks are expected; purple: below. Circles: the earthquakes of the month. Grey: elsewhere."
     )
     return Picture("What changes from month to month", caption, figure)
 

@@ -174,7 +174,7 @@ class EarthquakeRates(Task[RateSettings]):
         return {
             "climatology": classical.Climatology(),
             "smoothed seismicity": classical.SmoothedSeismicity(),
-            "smoothed seismicity and Omori's law": classical.OmoriClusters(settings.completeness, settings.evaluations),
+            "Omori's law": classical.OmoriClusters(settings.completeness, settings.evaluations),
         }
 
     def statistics(
