@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from geojax.data import seismicity
-from geojax.data.catalogues import Catalogue, Cells
+from geojax.data.cells import Catalogue, Cells
 from geojax.data.seismicity import Pairs
 
 MIXED_KM = 100.0  # width by which last month's events are spread over a cell's neighbours

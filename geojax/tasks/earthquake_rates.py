@@ -20,8 +20,8 @@ from flax import nnx
 from pydantic import Field, model_validator
 
 from geojax import models
-from geojax.data import catalogues, logs, rate_maps
-from geojax.data.catalogues import Catalogue, Cells
+from geojax.data import logs, rate_maps
+from geojax.data.cells import Catalogue, Cells, days
 from geojax.errors import UserError
 from geojax.models.modulated import Modulated
 from geojax.scores import rates
@@ -87,7 +87,7 @@ class EarthquakeRates(Task[RateSettings]):
             raise UserError(f"part {part.attrs['part']}: must hold events of one year. Set `parts: by: year`.")
         last = part["time"].values.max().astype("datetime64[M]")  # a year that is not over ends with its last event
         months = np.arange(year.astype("datetime64[M]"), last + 1)
-        place = np.searchsorted(events.time, catalogues.days(np.append(months, last + 1)))
+        place = np.searchsorted(events.time, days(np.append(months, last + 1)))
         own = [slice(*ends) for ends in pairwise(place)]
         table = np.stack(events, 1)
         times = pd.to_datetime(months.astype("datetime64[ns]"))
@@ -126,9 +126,9 @@ class EarthquakeRates(Task[RateSettings]):
         every = Catalogue.gather(parts.values(), settings.completeness)
         first = np.datetime64(int(every.time[0]), "D").astype("datetime64[Y]").astype("datetime64[M]")
         months = np.arange(first, EPOCH + int(whole["month"].max()) + 1)
-        edges = catalogues.days(np.append(months, months[-1] + 1))
+        edges = days(np.append(months, months[-1] + 1))
         catalogue = every.before(edges[-1])
-        learned = every.before(float(catalogues.days(np.array([whole["known"].iloc[0]], "datetime64[ns]"))[0]))
+        learned = every.before(float(days(np.array([whole["known"].iloc[0]], "datetime64[ns]"))[0]))
         cells = Cells.around(learned.lat, learned.lon, settings.cell)
         month = (index["month"] - int((first - EPOCH).astype(int))).to_numpy("int32")
         begin = int(whole["month"].min()) - int((first - EPOCH).astype(int)) + 1 - settings.window

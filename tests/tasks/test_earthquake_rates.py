@@ -13,7 +13,7 @@ from scipy.stats import kstest, poisson
 from geojax import task as tasks
 from geojax.baselines import seismicity as classical
 from geojax.data import rate_maps, seismicity
-from geojax.data.catalogues import Catalogue, Cells, days, positions
+from geojax.data.cells import Catalogue, Cells, days, positions
 from geojax.data.seismicity import DEGREE_KM, OFFSET_DAYS, Pairs
 from geojax.errors import UserError
 from geojax.models.gru import GRU
