@@ -137,7 +137,8 @@ class Task(Generic[S]):
     def examples(
         self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: S
     ) -> Examples:
-        """Arrays of the rows of `index`, in their order; reads only the parts that they lie in."""
+        """Arrays of the rows of `index`, in their order; reads only the parts that they lie in, or also earlier ones if
+        examples hear of what was before them."""
         raise NotImplementedError
 
     def pool(

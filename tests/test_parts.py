@@ -279,3 +279,21 @@ def test_a_reference_that_is_no_part_is_refused_with_the_parts_there_are(dataset
 @given(st.from_regex(r"[A-Za-z0-9_.-]+", fullmatch=True).filter(lambda s: not s.endswith((".zarr", ".json"))))
 def test_a_store_and_its_manifest_know_their_part(part):
     assert gathered.stem(f"data/d/parts/{part}.zarr") == gathered.stem(f"data/d/parts/{part}.manifest.json") == part
+
+
+def test_each_region_is_a_part_that_takes_its_own_span(dataset):
+    regions = {"west": {"lon": [0, 20]}, "east": {"lon": [20, 40], "lat": [-10, 10]}}
+    dataset["scaling"]["reference"] = ["west"]
+    content = with_parts(dataset, by="region", regions=regions)
+
+    assert parts.names(content) == ["west", "east"]
+    assert raw.selection(content, "east") == {"region": {"lon": [20, 40], "lat": [-10, 10]}}
+    assert parts.lots(content) == [raw.WHOLE]
+
+
+@pytest.mark.parametrize(
+    ("spans", "told"), [({"lon": [20, 20]}, "lower to the higher"), ({"x": [0, 1]}, "not along x")]
+)
+def test_a_region_that_is_empty_or_along_another_axis_is_refused(dataset, spans, told):
+    with pytest.raises(ValueError, match=told):
+        with_parts(dataset, by="region", regions={"west": spans})

@@ -1,5 +1,6 @@
 """What the rules ask of the configuration: names checked, files named, digests that follow what is used."""
 
+import datetime
 import inspect
 import json
 import subprocess
@@ -352,3 +353,11 @@ def test_a_wrong_setting_of_the_tiny_run_is_told_with_its_place(configure, run):
 def test_tiny_is_true_or_false(configure):
     with pytest.raises(UserError, match="tiny must be true or false, but is 'ture'"):
         workflow.read(configure(), tiny="ture")
+
+
+def test_a_date_among_the_settings_of_a_task_is_handed_on_as_a_word(configure, run):
+    run["examples"] = {"known_until": datetime.date(2008, 1, 31)}
+
+    plan = workflow.read(configure())
+
+    assert plan.run_section("examples")(Wildcards(run="gaps"))["known_until"] == "2008-01-31"

@@ -44,10 +44,29 @@ class StationParts(Section):
     blocks: dict[Name, list[str]] = Field(description="block: station codes or ranges such as 1001-1035")
 
 
+class RegionParts(Section):
+    """One part for each region of a field."""
+
+    by: Literal["region"]
+    regions: dict[Name, dict[str, tuple[float, float]]] = Field(
+        min_length=1, description="name: span of each coordinate, its upper end left out, as {lon: [0, 20]}"
+    )
+
+    @model_validator(mode="after")
+    def upwards(self) -> Self:
+        for region, spans in self.regions.items():
+            for axis, (low, high) in spans.items():
+                if axis not in ("lat", "lon"):
+                    raise ValueError(f"{region}: a region is cut along lat and lon, not along {axis}")
+                if high <= low:
+                    raise ValueError(f"{region}: {axis} must run from the lower to the higher value")
+        return self
+
+
 class FileParts(Section):
     """One part for each `{part}` of the source: one raw file, or several."""
 
     by: Literal["file"]
 
 
-Parts = Annotated[PeriodParts | StationParts | FileParts, Field(discriminator="by")]
+Parts = Annotated[PeriodParts | StationParts | RegionParts | FileParts, Field(discriminator="by")]

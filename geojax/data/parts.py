@@ -3,7 +3,7 @@
 import re
 
 from geojax.config.dataset import Dataset
-from geojax.config.parts import PeriodParts, StationParts
+from geojax.config.parts import PeriodParts, RegionParts, StationParts
 from geojax.config.sources import FilesSource, HttpSource, ObjectsSource
 from geojax.data import raw
 from geojax.data.ranges import expand, periods
@@ -22,6 +22,8 @@ def names(dataset: Dataset) -> list[str]:
             return periods(by, first, last)
         case StationParts(blocks=blocks), _:
             return list(blocks)
+        case RegionParts(regions=regions), _:
+            return list(regions)
         case _, HttpSource(sha256=dict(digests)):
             return list(digests)
         case _, ObjectsSource(parts=listed):

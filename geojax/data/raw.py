@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from geojax.config.dataset import Dataset
-from geojax.config.parts import PeriodParts, StationParts
+from geojax.config.parts import PeriodParts, RegionParts, StationParts
 from geojax.config.sources import FilesSource, ObjectsSource
 from geojax.data.ranges import SHAPES, expand, span
 from geojax.errors import UserError
@@ -118,10 +118,15 @@ def today() -> date:
 
 
 def selection(dataset: Dataset, part: str) -> dict[str, Any]:
-    """What of the raw data belongs to `part`: {"span": [first, end]}, {"stations": […]} or nothing, which means all."""
+    """What of the raw data belongs to `part`: as {"span": [first, end]}; nothing means all.
+
+    By station it is {"stations": […]}, by region {"region": {"lon": [first, end]}}, the end left out.
+    """
     match dataset.parts:
         case PeriodParts(by=by, date=None):
             return {"span": list(span(by, part))}
         case StationParts(blocks=blocks):
             return {"stations": expand(blocks[part])}
+        case RegionParts(regions=regions):
+            return {"region": {axis: list(span) for axis, span in regions[part].items()}}
     return {}

@@ -5,17 +5,59 @@ Noise recorded before the event by another station of the same block is added at
 every block stands by itself.
 """
 
+import hashlib
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
+from geojax.data import likeness
 from geojax.errors import UserError
 
 CLASSES = ("noise", "P", "S", "coda")  # named by the first onset inside; coda starts after S
 SPAN_S = 0.6  # the signal's level is measured over this, from the first onset; shorter than the least S - P
 MARGIN_S = 0.1  # between an onset and the border of a class
 CODA_S = 8.0  # coda windows start within this after S
+LENDERS = 32  # stations of its block that may lend a station noise while training
+
+
+def stations(part: xr.Dataset) -> pd.DataFrame:
+    """One row for each station of a part, with its P onset and what the audit looks at."""
+    waveforms, rate = part["waveform"].values, part.attrs["sampling_rate_hz"]
+    return pd.DataFrame(
+        {
+            "position": np.arange(part.sizes["station"]),
+            "group": part.attrs["part"],
+            "time": part["time"].values,
+            "end": part["time"].values + pd.Timedelta(seconds=part.sizes["sample"] / rate),
+            "station": part["station"].values.astype(str),
+            "content": [hashlib.sha256(w.tobytes()).hexdigest() for w in waveforms],
+            "fingerprint": list(likeness.fingerprint(likeness.spectrum(waveforms), demean=False)),
+            "p": part["p_onset"].values,
+            "rate_hz": rate,
+            "lat": part["lat"].values,
+            "lon": part["lon"].values,
+        }
+    )
+
+
+def lenders(stations: pd.DataFrame, seed: int) -> np.ndarray:
+    """Places (station, LENDERS) of stations that lend each one noise: drawn from its block, never itself.
+
+    stations : one row for each, with place (0, 1, …, in this order) and group
+    raises UserError : there is only one
+    """
+    if len(stations) < 2:
+        raise UserError("training: resident must hold the examples of two stations or more. Make it larger.")
+    generator = np.random.default_rng(seed)
+    found = np.empty((len(stations), LENDERS), "int32")
+    for row in stations.itertuples():
+        others = stations["place"][(stations["group"] == row.group) & (stations["place"] != row.place)]
+        if others.empty:  # alone of its block in a pool
+            others = stations["place"][stations["place"] != row.place]
+        found[row.place] = generator.choice(others, LENDERS)
+    return found
 
 
 def start_range(label: str, p: int, s: int, samples: int, rate: float) -> tuple[int, int]:

@@ -48,6 +48,12 @@ def table(statistics: dict[str, xr.Dataset], score: Function, resamples: int, se
     return pd.concat(rows, ignore_index=True)
 
 
+def within_blocks(statistics: xr.Dataset, index: pd.DataFrame, unit: str = "station") -> xr.Dataset:
+    """Statistics (group, …) whose groups, rows of the column `unit`, are drawn within the blocks that `group` names."""
+    block = index.drop_duplicates(unit).set_index(unit)["group"]
+    return statistics.assign_coords(stratum=("group", block.loc[statistics["group"].values].values))
+
+
 def doubt(statistics: xr.Dataset) -> str | None:
     """Why intervals from so few groups mean little; None if they mean what they say.
 

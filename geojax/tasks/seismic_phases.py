@@ -5,7 +5,6 @@ To use your own records: a reader that gives `waveform` (station, component N E 
 config/runs/seismic_phases.yaml.
 """
 
-import hashlib
 import weakref
 from collections.abc import Mapping
 from functools import partial
@@ -20,10 +19,11 @@ from flax import nnx
 from pydantic import Field
 
 from geojax import models
-from geojax.data import likeness, windows
+from geojax.data import windows
+from geojax.data.stft import STFT
 from geojax.data.windows import CLASSES
-from geojax.errors import UserError
-from geojax.scores import classification
+from geojax.models.spectrogram import Spectrogram
+from geojax.scores import classification, resampling
 from geojax.task import Examples, Outcome, Picture, Score, Settings, Task
 from geojax.training import augment
 from geojax.training.objectives import cross_entropy
@@ -31,8 +31,8 @@ from geojax.training.objectives import cross_entropy
 if TYPE_CHECKING:
     from geojax.baselines.classifiers import FeatureClassifier
 
+FRAME, FRAMES = (126, 14), 64  # samples of a frame and from one to the next, which make 64 frequencies; frames
 ANGLES = tuple(np.radians([0.0, 45.0, 90.0, 135.0]))  # every method is averaged over these azimuths
-LENDERS = 32  # stations of its block that may lend a station noise while training
 
 
 class PhaseSettings(Settings):
@@ -58,30 +58,14 @@ class SeismicPhases(Task[PhaseSettings]):
         "coda? Windows of stations that no method has seen, with real noise of a neighbouring station added."
     )
     settings = PhaseSettings
-    models = ("cnn",)
+    models = ("cnn", "cnn2d")
     headline = Score("macro_f1", "macro F1", "1", higher_is_better=True)
     predicted: ClassVar = {"long_name": "probability of noise, P, S and coda", "units": "1"}
     groups = "stations, within each test block"
     unit = "station"  # a pool holds the records of its stations
 
     def index(self, part: xr.Dataset, settings: PhaseSettings) -> pd.DataFrame:
-        waveforms, rate = part["waveform"].values, part.attrs["sampling_rate_hz"]
-        return pd.DataFrame(
-            {
-                "position": np.arange(part.sizes["station"]),
-                "group": part.attrs["part"],
-                "time": part["time"].values,
-                "end": part["time"].values + pd.Timedelta(seconds=part.sizes["sample"] / rate),
-                "station": part["station"].values.astype(str),
-                "content": [hashlib.sha256(w.tobytes()).hexdigest() for w in waveforms],
-                "fingerprint": list(likeness.fingerprint(likeness.spectrum(waveforms), demean=False)),
-                "p": part["p_onset"].values,
-                "s": part["s_onset"].values,
-                "rate_hz": rate,
-                "lat": part["lat"].values,
-                "lon": part["lon"].values,
-            }
-        )
+        return windows.stations(part).assign(s=part["s_onset"].values)
 
     def expand(self, index: pd.DataFrame, settings: PhaseSettings) -> pd.DataFrame:
         pieces = []
@@ -117,12 +101,16 @@ class SeismicPhases(Task[PhaseSettings]):
         ]
         onset = np.select([rows["label"] == 1, rows["label"] == 2], [index["p"], index["s"]], -1)
         rows |= {"station": station, "range": np.array(ranges, "int32"), "onset": onset.astype("int32")}
-        return Examples(rows, {"waveforms": waveforms} | _lenders(index, station, settings))
+        first = index.assign(place=station).drop_duplicates("place").sort_values("place")
+        quiet = [windows.start_range("noise", r.p, r.s, settings.samples, r.rate_hz)[1] for r in first.itertuples()]
+        lent = {"lenders": windows.lenders(first, settings.seed), "quiet_until": np.array(quiet, "int32")}
+        return Examples(rows, {"waveforms": waveforms} | lent)
 
     def model(
         self, name: str, sizes: dict[str, Any], train: Examples, settings: PhaseSettings, rngs: nnx.Rngs
     ) -> nnx.Module:
-        return models.load(name)(3, len(CLASSES), **sizes, rngs=rngs)
+        network = models.load(name)(3, len(CLASSES), **sizes, rngs=rngs)
+        return Spectrogram(network, STFT(*FRAME), FRAMES) if name == "cnn2d" else network
 
     def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: PhaseSettings) -> jax.Array:
         if not training:
@@ -165,10 +153,7 @@ class SeismicPhases(Task[PhaseSettings]):
         self, index: pd.DataFrame, examples: Examples, predictions: np.ndarray, scaling: xr.Dataset
     ) -> xr.Dataset:
         counts = classification.confusion(examples.rows["label"], predictions.argmax(1), index["station"], CLASSES)
-        block = index.drop_duplicates("station").set_index("station")["group"]
-        return counts.assign_coords(stratum=("group", block.loc[counts["group"].values].values)).to_dataset(
-            name="counts"
-        )
+        return resampling.within_blocks(counts.to_dataset(name="counts"), index)
 
     def score(self, statistics: xr.Dataset) -> xr.Dataset:
         return classification.precision_recall_f1(statistics["counts"])
@@ -200,22 +185,6 @@ def _fresh_window(
     noise = augment.turn_and_flip(keys[4], cut(donor, lent))
     level = jax.random.uniform(keys[5], (), minval=settings.snr_db[0], maxval=settings.snr_db[1])
     return augment.add_noise(signal, noise, onset, settings.span, level)
-
-
-def _lenders(index: pd.DataFrame, station: np.ndarray, settings: PhaseSettings) -> dict[str, np.ndarray]:
-    """For each station: some of its block that lend it noise, and the sample until which it is itself quiet."""
-    first = index.assign(place=station).drop_duplicates("place").sort_values("place")
-    if len(first) < 2:
-        raise UserError("training: resident must hold the examples of two stations or more. Make it larger.")
-    generator = np.random.default_rng(settings.seed)
-    lenders = np.empty((len(first), LENDERS), "int32")
-    for row in first.itertuples():
-        others = first["place"][(first["group"] == row.group) & (first["place"] != row.place)]
-        if others.empty:  # alone of its block in a pool
-            others = first["place"][first["place"] != row.place]
-        lenders[row.place] = generator.choice(others, LENDERS)
-    quiet = [windows.start_range("noise", r.p, r.s, settings.samples, r.rate_hz)[1] for r in first.itertuples()]
-    return {"lenders": lenders, "quiet_until": np.array(quiet, "int32")}
 
 
 class _Features:

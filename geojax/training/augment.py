@@ -31,6 +31,16 @@ def add_noise(signal: jax.Array, noise: jax.Array, onset: jax.Array, span: int, 
     return mixed / (mixed.std() + 1e-6)
 
 
+def mixture(signal: jax.Array, noise: jax.Array, snr_db: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Signal with noise at a ratio of their sums of squares over the whole window, and the signal in it.
+
+    Both are divided by the deviation of the former over all components.
+    """
+    mixed = signal + noise * (signal.std() / jnp.maximum(noise.std(), 1e-12) * 10 ** (-snr_db / 20))
+    scale = jnp.maximum(mixed.std(), 1e-12)
+    return mixed / scale, signal / scale
+
+
 def turn_square(key: jax.Array, field: jax.Array) -> jax.Array:
     """One of the eight turns and reflections of a square field (side, side, …), drawn at random."""
     views = [jnp.rot90(each, quarter) for each in (field, field.swapaxes(0, 1)) for quarter in range(4)]

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from geojax import code
 from geojax.config import Dataset, Run
 from geojax.data import parts, raw
@@ -172,7 +174,7 @@ def together(**asked: Ask) -> Ask:
 
 def plain(section: Any) -> Any:
     """A section as what YAML and JSON can hold."""
-    return section.model_dump(mode="json") if hasattr(section, "model_dump") else section
+    return to_jsonable_python(section)  # a date, as YAML reads one, becomes a word too
 
 
 def digest_of(content: Any) -> str:

@@ -31,7 +31,7 @@ def read(
     raises UserError : a file cannot be read to its end, lacks a variable or an axis, has other units or none,
         another grid or times that another file has too, values outside the valid range, or no time step of the part
     """
-    grid.check_selection(selection, "netcdf")
+    grid.check_selection(selection, "netcdf", cuts=True)
     with ExitStack() as stack:
         opened = {}
         for path in files.values():

@@ -34,7 +34,7 @@ def read(
     returns : where chunks are absent, which stands for fill values as for chunks lost, attrs["quality"] says so
     raises UserError : also where a store of geojax differs from its manifest
     """
-    grid.check_selection(selection, "zarr")
+    grid.check_selection(selection, "zarr", cuts=True)
     options = {"level": level, "fill": fill, "calendar": calendar}
     inside = [wanted.get("name") or name for name, wanted in variables.items()]
     found: list[Finding] = []

@@ -1,9 +1,11 @@
 """What a model is asked to make small, arrays to scalars under jit: supervised, reconstruction, adversarial."""
 
 from geojax.training.objectives.adversarial import dcgan, hinge, wgan_gp
+from geojax.training.objectives.clustering import sharpening
 from geojax.training.objectives.reconstruction import (
     evidence_lower_bound,
     kl_divergence,
+    log_error,
     masked_huber,
     masked_reconstruction,
 )
@@ -16,8 +18,10 @@ __all__ = [
     "evidence_lower_bound",
     "hinge",
     "kl_divergence",
+    "log_error",
     "masked_huber",
     "masked_mean_square",
     "masked_reconstruction",
+    "sharpening",
     "wgan_gp",
 ]

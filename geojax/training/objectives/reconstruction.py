@@ -19,6 +19,16 @@ def masked_huber(predicted: jax.Array, target: jax.Array, observed: jax.Array, d
     return jnp.sum(weight * inner * (size - 0.5 * inner)) / jnp.maximum(jnp.sum(weight), 1e-12)
 
 
+def log_error(restored: jax.Array, x: jax.Array) -> jax.Array:
+    """Mean over examples of the log ratio of squared error to the square of x, in dB; (example, …) both.
+
+    Each example counts alike, whatever its size and however hard it is: minus the mean ratio of signal to error.
+    """
+    own = range(1, x.ndim)
+    error, size = (jnp.sum(y.astype(jnp.float32) ** 2, own) for y in (restored - x, x))
+    return 10 * jnp.mean(jnp.log10(jnp.maximum(error, 1e-12)) - jnp.log10(jnp.maximum(size, 1e-12)))
+
+
 def masked_reconstruction(
     restore: Callable[[jax.Array], jax.Array],
     x: jax.Array,

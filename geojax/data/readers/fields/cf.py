@@ -51,6 +51,7 @@ def read(
             array = arrange(raw, raw[inside[name]], path, level)
             declared = _declared(raw.variables[inside[name]])
             _units.check(array.attrs.get("units"), wanted["units"], path, inside[name], found)
+            array = _cut(array, selection.get("region", {}), path)
             if "time" in array.coords:
                 times.append(_times(array["time"].values, path, calendar))
                 taken = grid.within(times[-1], selection)
@@ -95,6 +96,22 @@ def _times(values: np.ndarray, path: Path, calendar: str) -> np.ndarray:
     if np.isnat(values).any():
         raise UserError(f"{path}: `time` must have a date at every step, but lacks {int(np.isnat(values).sum())}.")
     return values.astype("datetime64[ns]")
+
+
+def _cut(array: xr.DataArray, region: Mapping[str, Sequence[float]], path: Path) -> xr.DataArray:
+    """What lies in a region; its values are not read yet.
+
+    raises UserError : nothing does
+    """
+    for axis, span in region.items():
+        taken = grid.inside(array[axis].values, span)
+        if not taken.any():
+            raise UserError(
+                f"{path}: must have points of {axis} from {span[0]:g} to before {span[1]:g}, but runs from "
+                f"{array[axis].values.min():g} to {array[axis].values.max():g}. Mend `parts: regions`."
+            )
+        array = array.isel({axis: _positions(taken)})
+    return array
 
 
 def _positions(chosen: np.ndarray) -> slice | np.ndarray:

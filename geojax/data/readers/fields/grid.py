@@ -36,12 +36,13 @@ class Piece:
     depth: dict[str, Any] = field(default_factory=dict)  # attributes of the vertical axis
 
 
-def check_selection(selection: Mapping[str, Any], reader: str, timed: bool = True) -> None:
+def check_selection(selection: Mapping[str, Any], reader: str, timed: bool = True, cuts: bool = False) -> None:
     """Refuse a selection that has no meaning for fields.
 
+    cuts : whether the reader can cut regions
     raises UserError : stations or anything else but a span is selected, or a span where the format knows no time
     """
-    if strange := ", ".join(sorted(set(selection) - {"span"})):
+    if strange := ", ".join(sorted(set(selection) - {"span"} - ({"region"} if cuts else set()))):
         raise UserError(f"parts: by: `{reader}` reads fields, which have no {strange} to choose by; take another `by`.")
     if "span" in selection and not timed:
         raise UserError(f"parts: by: `{reader}` knows no times, so its parts must be files; take `by: file`.")
@@ -51,6 +52,15 @@ def within(times: np.ndarray, selection: Mapping[str, Any]) -> np.ndarray:
     """Which of the times belong to the part: from the first instant of the span, up to but without its end."""
     first, end = (np.datetime64(moment, "ns") for moment in selection.get("span", ("NaT", "NaT")))
     return (times >= first) & (times < end) if "span" in selection else np.ones(times.shape, bool)
+
+
+def inside(points: np.ndarray, span: Sequence[float]) -> np.ndarray:
+    """Which points of an axis lie in a span, its upper end left out; within a millionth of a step they count as equal.
+
+    Regions that touch so share no point, whatever rounding the file's coordinates have.
+    """
+    slack = 1e-6 * float(np.median(np.abs(np.diff(points)))) if len(points) > 1 else 0.0
+    return (points >= span[0] - slack) & (points < span[1] - slack)
 
 
 def nothing(files: Sequence[Path], selection: Mapping[str, Any], times: np.ndarray) -> UserError:
