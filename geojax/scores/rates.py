@@ -1,0 +1,72 @@
+"""Scores of forecasts of rates: Poisson likelihood, information gain, and the tests of CSEP.
+
+Forecasts and counts are (…, cell); a cell's count is taken as Poisson about its forecast, independent of all others.
+"""
+
+import numpy as np
+import xarray as xr
+from scipy.special import gammaln
+from scipy.stats import poisson
+
+
+def log_likelihood(counts: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """Sum over cells (…) of the logs of Poisson probabilities, in nats.
+
+    counts, rates : (…, cell); rates above zero
+    """
+    rates = rates.astype("float64")
+    return (counts * np.log(rates) - rates - gammaln(counts + 1.0)).sum(-1)
+
+
+def sums(counts: np.ndarray, rates: np.ndarray, reference: np.ndarray, group: np.ndarray) -> xr.Dataset:
+    """Sums (group,) of the logs of likelihoods, forecast and reference, and of events seen and expected.
+
+    counts, rates, reference : (example, cell); group : (example,)
+    """
+    names, code = np.unique(np.asarray(group), return_inverse=True)
+    each = {
+        "log_likelihood": log_likelihood(counts, rates),
+        "reference": log_likelihood(counts, reference),
+        "events": counts.sum(-1),
+        "expected": rates.sum(-1, dtype="float64"),
+    }
+    summed = {name: ("group", np.bincount(code, own, len(names))) for name, own in each.items()}
+    return xr.Dataset(summed, {"group": names})
+
+
+def information_gain(statistics: xr.Dataset) -> xr.DataArray:
+    """Nats by which a forecast is more likely than the reference, for each event.
+
+    statistics : as from `sums`, summed over what belongs together
+    source : Rhoades et al. (2011), doi:10.2478/s11600-011-0013-5, here without their approximation
+    """
+    return (statistics["log_likelihood"] - statistics["reference"]) / statistics["events"]
+
+
+def number_test(counts: np.ndarray, rates: np.ndarray) -> tuple[float, float]:
+    """Chances of at least, and of at most, as many events as came: a small one means too low, or too high a forecast.
+
+    counts, rates : (cell,)
+    source : Zechar et al. (2010), doi:10.1785/0120090192, equations 3 and 4
+    """
+    seen, expected = counts.sum(), float(rates.sum(dtype="float64"))
+    return float(1 - poisson.cdf(seen - 1, expected)), float(poisson.cdf(seen, expected))
+
+
+def likelihood_test(
+    counts: np.ndarray, rates: np.ndarray, simulations: int = 1000, seed: int = 0, spatial: bool = False
+) -> float:
+    """Share of simulated catalogues that are no more likely than the one seen: a small one speaks against the forecast.
+
+    counts, rates : (cell,)
+    spatial : the S-test, which asks only where events are: as many are simulated as came; else the L-test
+    source : Zechar et al. (2010), doi:10.1785/0120090192
+    """
+    generator = np.random.default_rng(seed)
+    seen, rates = int(counts.sum()), rates.astype("float64")
+    if spatial:
+        rates = rates * (seen / rates.sum())
+        drawn = generator.multinomial(seen, rates / rates.sum(), simulations)
+    else:
+        drawn = generator.poisson(rates, (simulations, len(rates)))
+    return float((log_likelihood(drawn, rates) <= log_likelihood(counts, rates)).mean())
