@@ -1,6 +1,7 @@
 """What a model is asked to make small, arrays to scalars under jit: supervised, reconstruction, adversarial."""
 
 from geojax.training.objectives.adversarial import dcgan, hinge, wgan_gp
+from geojax.training.objectives.heat_maps import circle_loss
 from geojax.training.objectives.reconstruction import (
     evidence_lower_bound,
     kl_divergence,
@@ -11,6 +12,7 @@ from geojax.training.objectives.supervised import balanced, cross_entropy, maske
 
 __all__ = [
     "balanced",
+    "circle_loss",
     "cross_entropy",
     "dcgan",
     "evidence_lower_bound",
