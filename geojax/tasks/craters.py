@@ -8,7 +8,8 @@ craters of a PGM, PNG, JPEG or GeoTIFF as a table and a picture.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import jax
@@ -21,7 +22,7 @@ from pydantic import Field
 
 from geojax import models
 from geojax.baselines import craters as classical
-from geojax.data import circle_examples, circles
+from geojax.data import circle_examples, circles, pictures
 from geojax.scores import detection
 from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task
 from geojax.training import augment
@@ -36,7 +37,7 @@ class CraterSettings(Settings):
     """How a picture is tiled, and how training varies it."""
 
     image: str = Field(default="image", description="variable that holds the picture")
-    inner: int = Field(default=96, ge=16, description="pixels; side of the square whose craters a tile tells")
+    inner: int = Field(default=64, ge=16, description="pixels; side of the square whose craters a tile tells")
     margin: int = Field(default=32, ge=0, description="pixels that are seen around it")
     span: float = Field(default=24.0, gt=0, description="pixels; surroundings by which contrast is evened out")
     flip: bool = Field(default=True, description="train on pictures upside down too, as light from the side allows")
@@ -45,8 +46,8 @@ class CraterSettings(Settings):
     contrast: float = Field(default=0.3, ge=0, description="logarithm by which training scales contrast at most")
     noise: float = Field(default=0.05, ge=0, description="deviations of noise that training adds")
     size: float = Field(default=1.0, ge=0, description="weight of place and radius in the loss")
-    near: int = Field(default=32, ge=1, description="most circles that a training tile can hold")
-    most: int = Field(default=48, ge=1, description="most circles that a tile can tell")
+    near: int = Field(default=24, ge=1, description="most circles that a training tile can hold")
+    most: int = Field(default=32, ge=1, description="most circles that a tile can tell")
     least: float = Field(default=0.05, gt=0, lt=1, description="heat from which on a peak may be a crater")
     trials: int | None = Field(default=None, ge=1, description="settings tried of each baseline; null: all")
 
@@ -97,11 +98,8 @@ class Craters(Task[CraterSettings]):
             for part in opened
         ]
         number = index["part"].map({name: i for i, name in enumerate(names)}).to_numpy("int32")
-        return circle_examples.together(
-            [_picture(part, settings) for part in opened], marked, number, index[["row", "column"]].to_numpy("int32"),
-            inner=settings.inner, margin=settings.margin, span=settings.span,
-            tiles=not bool((index["split"] == "train").all()),
-        )  # fmt: skip
+        origin, trains = index[["row", "column"]].to_numpy("int32"), bool((index["split"] == "train").all())
+        return _together([_picture(part, settings) for part in opened], marked, number, origin, settings, not trains)
 
     def model(
         self, name: str, sizes: dict[str, Any], train: Examples, settings: CraterSettings, rngs: nnx.Rngs
@@ -155,7 +153,27 @@ class Craters(Task[CraterSettings]):
     def pictures(self, outcome: Outcome) -> list[Picture]:
         from geojax.report import planetary
 
-        return planetary.crater_pictures(outcome)
+        return planetary.crater_pictures(outcome, CELL)
+
+    def apply(
+        self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, settings: CraterSettings
+    ) -> list[Path]:
+        from geojax.report import planetary
+
+        written = []
+        for path in files:
+            part = pictures.opened(path, settings.image)
+            values = part[settings.image].values
+            origin = circles.origins(values.shape, settings.inner)
+            number = np.zeros(len(origin), int)
+            examples = _together([values], [np.empty((0, 3))], number, origin, settings, tiles=True)
+            (found,) = circle_examples.merged(examples, predict(examples))
+            found = found[found[:, 3] >= 0]
+            table, shown = output / f"{path.stem}_craters.csv", output / f"{path.stem}_craters.png"
+            pictures.located(part, found).to_csv(table, index=False, float_format="%.10g")
+            planetary.overview(values, found, shown)
+            written += [table, shown]
+        return written
 
 
 TASK = Craters()
@@ -163,6 +181,14 @@ TASK = Craters()
 
 def _picture(part: xr.Dataset, settings: CraterSettings) -> np.ndarray:
     return part[settings.image].values
+
+
+def _together(
+    pictures: Sequence[np.ndarray], marked: Sequence[np.ndarray], number: np.ndarray, origin: np.ndarray,
+    settings: CraterSettings, tiles: bool,
+) -> Examples:  # fmt: skip
+    sizes = {"inner": settings.inner, "margin": settings.margin, "span": settings.span}
+    return circle_examples.together(pictures, marked, number, origin, tiles=tiles, **sizes)
 
 
 def _cell(part: str, row: int, column: int) -> str:

@@ -28,18 +28,16 @@ class Targets(NamedTuple):
 def targets(circles: jax.Array, side: int) -> Targets:
     """What a square of `side` pixels must show: circles (n, row column radius), those of radius 0 being none."""
     row, column, radius = (circles[:, i] for i in range(3))
-    radius_ = jnp.maximum(radius, 1e-3)
-    down = row - jnp.arange(side, dtype=circles.dtype)[:, None, None]
-    right = column - jnp.arange(side, dtype=circles.dtype)[None, :, None]
-    spread = 0.5 + 0.2 * radius_
-    heat = jnp.where(radius > 0, jnp.exp(-(down**2 + right**2) / (2 * spread**2)), 0)
-    peak = ((jnp.abs(down) <= 0.5) & (jnp.abs(right) <= 0.5) & (radius > 0)).any(-1)
-    own = jnp.argmax(heat, -1)
-    greatest = jnp.max(heat, -1)
-    below = (row[own] - jnp.arange(side, dtype=circles.dtype)[:, None]) / radius_[own]
-    beside = (column[own] - jnp.arange(side, dtype=circles.dtype)[None, :]) / radius_[own]
-    shape = jnp.stack([jnp.log(radius_[own]), below, beside], -1)
-    return Targets(greatest, peak, shape, jnp.where(greatest >= CORE, greatest, 0))
+    there, radius = radius > 0, jnp.maximum(radius, 1e-3)
+    steps = jnp.arange(side, dtype=circles.dtype)[:, None]
+    down, right = row - steps, column - steps  # (side, n): the Gaussian is a product of one of each
+    spread = 2 * (0.5 + 0.2 * radius) ** 2
+    heats = jnp.exp(-(down**2) / spread)[:, None] * (there * jnp.exp(-(right**2) / spread))[None]
+    heat, own = jnp.max(heats, -1), jnp.argmax(heats, -1)
+    above, beside = ((jnp.abs(each) <= 0.5).astype(circles.dtype) for each in (down, right))
+    peak = (above * there) @ beside.T > 0
+    shape = [jnp.log(radius)[own], (row[own] - steps) / radius[own], (column[own] - steps.T) / radius[own]]
+    return Targets(heat, peak, jnp.stack(shape, -1), jnp.where(heat >= CORE, heat, 0))
 
 
 def focal(logits: jax.Array, heat: jax.Array, peak: jax.Array) -> jax.Array:
