@@ -39,7 +39,7 @@ class TemplateMatching:
     source : Lewis (1995), Fast template matching, Vision Interface 95, 120-123
     """
 
-    trials = ((1, 1.5), (1, 1.25), (1, 1.8), (1, 2.2), (2, 1.5))  # groups; reach in radii
+    trials = ((1, 1.5), (1, 1.8), (1, 2.2), (1, 2.6), (2, 2.2))  # groups; reach in radii
 
     def __init__(self, most: int, trials: int | None = None) -> None:
         self.most, self.given = most, self.trials[:trials]
@@ -167,8 +167,8 @@ def features(picture: np.ndarray, around: np.ndarray, flip: bool = False) -> np.
     grid = np.linspace(-1.5, 1.5, 12)
     distance = np.hypot(grid[:, None], grid[None, :]).ravel()
     rings = [flat[:, (distance >= low) & (distance < low + 0.3)] for low in np.arange(0, 1.5, 0.3)]
-    gradient = np.stack(np.gradient(chips, axis=(1, 2)), -1).reshape(len(chips), -1, 2)
-    steep = np.linalg.norm(gradient, axis=-1)
+    down, right = np.gradient(chips, axis=(1, 2))
+    steep = np.hypot(down, right).reshape(len(chips), -1)
     along = [steep[:, (distance >= low) & (distance < low + 0.3)].mean(1) for low in np.arange(0, 1.5, 0.3)]
     plain = [chips.mean((1, 2)), chips.std((1, 2)), np.log(around[:, 2])]
     return np.column_stack([flat, *(own.mean(1) for own in rings), *(own.std(1) for own in rings), *along, *plain])

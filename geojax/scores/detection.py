@@ -38,7 +38,7 @@ def scores(sums: xr.Dataset) -> xr.Dataset:
     error = whole["departure"] / whole["hits"].where(whole["hits"] > 0, 1)
     own = precision_recall_f1(sums)
     by_size = {"f1_by_diameter": own["f1"], "recall_by_diameter": own["recall"]}
-    return precision_recall_f1(whole).assign(diameter_error=error, **by_size)
+    return precision_recall_f1(whole).assign({"diameter_error": error} | by_size)
 
 
 def precision_recall_f1(counts: xr.Dataset) -> xr.Dataset:

@@ -37,13 +37,14 @@ class CraterSettings(Settings):
     """How a picture is tiled, and how training varies it."""
 
     image: str = Field(default="image", description="variable that holds the picture")
-    inner: int = Field(default=64, ge=16, description="pixels; side of the square whose craters a tile tells")
-    margin: int = Field(default=32, ge=0, description="pixels that are seen around it")
+    inner: int = Field(default=80, ge=16, description="pixels; side of the square whose craters a tile tells")
+    margin: int = Field(default=24, ge=0, description="pixels that are seen around it")
     span: float = Field(default=24.0, gt=0, description="pixels; surroundings by which contrast is evened out")
     flip: bool = Field(default=True, description="train on pictures upside down too, as light from the side allows")
-    turn: float = Field(default=15.0, ge=0, description="degrees by which training turns pictures either way at most")
-    zoom: float = Field(default=0.3, ge=0, description="logarithm by which training scales pictures at most")
+    turn: float = Field(default=20.0, ge=0, description="degrees by which training turns pictures either way at most")
+    zoom: float = Field(default=0.35, ge=0, description="logarithm by which training scales pictures at most")
     contrast: float = Field(default=0.3, ge=0, description="logarithm by which training scales contrast at most")
+    aimed: float = Field(default=0.6, ge=0, le=1, description="share of training tiles that lie about a crater")
     noise: float = Field(default=0.05, ge=0, description="deviations of noise that training adds")
     size: float = Field(default=1.0, ge=0, description="weight of place and radius in the loss")
     near: int = Field(default=24, ge=1, description="most circles that a training tile can hold")
@@ -216,9 +217,13 @@ def _fresh(
     key: jax.Array, row: dict[str, jax.Array], shared: Mapping[str, jax.Array], settings: CraterSettings
 ) -> tuple[jax.Array, jax.Array]:
     """A tile (side, side, 2) near a row's, turned, scaled and shaded at random, and its circles (n, 3)."""
-    keys = jax.random.split(key, 6)
-    half = settings.inner / 2
-    middle = row["origin"] + settings.margin + half - 0.5 + jax.random.uniform(keys[0], (2,), minval=-half, maxval=half)
+    keys = jax.random.split(key, 8)
+    half, every = settings.inner / 2, jnp.asarray(shared["circles"])
+    aim = every[jax.random.randint(keys[6], (), 0, len(every))]
+    aimed = jax.random.uniform(keys[7]) < settings.aimed
+    picture = jnp.where(aimed, aim[0].astype(int), row["picture"])
+    middle = jnp.where(aimed, aim[1:3], row["origin"] + half - 0.5) + settings.margin
+    middle = middle + jax.random.uniform(keys[0], (2,), minval=-half, maxval=half)
     angle = jnp.radians(settings.turn) * jax.random.uniform(keys[1], (), minval=-1)
     scale = jnp.exp(settings.zoom * jax.random.uniform(keys[2], (), minval=-1))
     upright = jnp.where(jax.random.uniform(keys[3]) < 0.5 * settings.flip, -1.0, 1.0)
@@ -226,10 +231,10 @@ def _fresh(
     turn = scale * jnp.array([[c, -s], [s, c]]) * jnp.array([upright, 1.0])
     step = jnp.arange(settings.side) - (settings.side - 1) / 2
     grid = jnp.stack(jnp.meshgrid(step, step, indexing="ij"), -1)
-    seen = augment.sample(shared["pictures"], row["picture"], middle + grid @ turn.T)
+    seen = augment.sample(shared["pictures"], picture, middle + grid @ turn.T)
     gain = jnp.exp(settings.contrast * jax.random.uniform(keys[4], (), minval=-1))
     seen = seen * gain + settings.noise * jax.random.normal(keys[5], seen.shape)
-    return seen, _near(shared, row["picture"], middle, turn, settings)
+    return seen, _near(shared, picture, middle, turn, settings)
 
 
 def _near(
