@@ -24,8 +24,9 @@ def together(
 
     number, origin : (tile,), (tile, 2), picture and first pixel of the inner square of each tile
     tiles : whether to cut them; a training cuts its own
-    returns : rows picture, origin and tile (side, side, 2); shared are all `pictures` as a network sees them with their
-        margins, their `sizes`, the `margin`, the side `inner` and the `circles` (n, 4) as picture, row, column, radius
+    returns : rows picture, origin and tile (side, side, channel); shared are all `pictures` as a network sees them
+        with their margins, their `sizes`, the `margin`, the side `inner` and the `circles` (n, 4) as picture, row,
+        column and radius
     """
     seen = [circles.padded(circles.views(own, span), inner, margin) for own in pictures]
     whole = np.zeros((len(seen), *np.max([own.shape for own in seen], 0)), "float32")

@@ -9,6 +9,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.spatial import KDTree
 
+from geojax.data.correlation import bowls
+
 COLUMNS = ("row", "column", "radius", "margin")
 
 
@@ -87,17 +89,18 @@ def padded(picture: np.ndarray, inner: int, margin: int) -> np.ndarray:
 
 
 def views(picture: np.ndarray, span: float) -> np.ndarray:
-    """What a network sees of a picture (row, column): (row, column, 2), float32.
+    """What a network sees of a picture (row, column): (row, column, 5), float32.
 
     First its brightness in deviations of the picture, then in deviations of the surroundings, a Gaussian of `span`
-    pixels, so that shade and glare hide no relief.
+    pixels, so that shade and glare hide no relief; and how much it looks like a bowl lit from the left, by size.
     """
     values = picture.astype("float32")
     spread = float(values.std()) or 1.0
     mean = gaussian_filter(values, span, mode="nearest")
     variance = gaussian_filter((values - mean) ** 2, span, mode="nearest")
     local = (values - mean) / np.sqrt(variance + (0.05 * spread) ** 2)
-    return np.stack([(values - values.mean()) / spread, local], -1).astype("float32")
+    own = np.stack([(values - values.mean()) / spread, local], -1)
+    return np.concatenate([own, bowls(values)], -1).astype("float32")
 
 
 def peaks(heat: np.ndarray, least: float) -> tuple[np.ndarray, ...]:

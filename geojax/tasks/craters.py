@@ -2,13 +2,14 @@
 
 To use your own pictures: a dataset config like config/datasets/pycda_tile.yaml whose source is
 `{kind: files, pattern: "/craters/{part}.*"}`, a picture and a table of its craters for each part, with `parts:
-{by: file}` and whole pictures in each split; a run config like config/runs/craters.yaml. Pictures lit from other sides
-than from left or right want `flip: false`, and all should be lit alike. `geojax apply RUN PICTURE` then writes the
-craters of a PGM, PNG, JPEG or GeoTIFF as a table and a picture.
+{by: file}` and whole pictures in each split; a run config like config/runs/craters.yaml. Pictures should be lit from
+the left, as the network is told where they look like a bowl so lit: turn or mirror them first. `geojax apply RUN
+PICTURE` writes the craters of a PGM, PNG, JPEG or GeoTIFF as a table and a picture.
 """
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,7 +26,7 @@ from geojax.baselines import craters as classical
 from geojax.data import circle_examples, circles, pictures
 from geojax.scores import detection
 from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task
-from geojax.training import augment
+from geojax.training import circle_tiles
 from geojax.training.objectives import circle_loss
 from geojax.training.objectives.heat_maps import targets
 
@@ -40,7 +41,7 @@ class CraterSettings(Settings):
     inner: int = Field(default=80, ge=16, description="pixels; side of the square whose craters a tile tells")
     margin: int = Field(default=24, ge=0, description="pixels that are seen around it")
     span: float = Field(default=24.0, gt=0, description="pixels; surroundings by which contrast is evened out")
-    flip: bool = Field(default=True, description="train on pictures upside down too, as light from the side allows")
+    flip: bool = Field(default=True, description="train on pictures upside down too, as light from the left allows")
     turn: float = Field(default=20.0, ge=0, description="degrees by which training turns pictures either way at most")
     zoom: float = Field(default=0.35, ge=0, description="logarithm by which training scales pictures at most")
     contrast: float = Field(default=0.3, ge=0, description="logarithm by which training scales contrast at most")
@@ -56,6 +57,11 @@ class CraterSettings(Settings):
     def side(self) -> int:
         """Pixels of a tile with its margins."""
         return self.inner + 2 * self.margin
+
+    @property
+    def change(self) -> circle_tiles.Change:
+        """How training varies a tile."""
+        return circle_tiles.Change(self.turn, self.zoom, self.contrast, self.noise, self.flip, self.aimed)
 
 
 class Craters(Task[CraterSettings]):
@@ -105,20 +111,20 @@ class Craters(Task[CraterSettings]):
     def model(
         self, name: str, sizes: dict[str, Any], train: Examples, settings: CraterSettings, rngs: nnx.Rngs
     ) -> nnx.Module:
-        return models.load(name)(2, 4, **sizes, rngs=rngs)
+        return models.load(name)(train.shared["pictures"].shape[-1], 4, **sizes, rngs=rngs)
 
     def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: CraterSettings) -> jax.Array:
+        shared, side, most = batch.shared, settings.side, settings.near
         if training:
-            change, drop = jax.random.split(key)
-            keys = jax.random.split(change, batch.size)
-            seen, around = jax.vmap(lambda k, row: _fresh(k, row, batch.shared, settings))(keys, batch.rows)
+            draw, drop = jax.random.split(key)
+            vary = partial(circle_tiles.fresh, shared=shared, side=side, most=most, change=settings.change)
+            seen, around = jax.vmap(vary)(jax.random.split(draw, batch.size), batch.rows)
         else:
             seen, drop = batch.rows["tile"], None
             middle = batch.rows["origin"] + settings.margin + (settings.inner - 1) / 2
-            around = jax.vmap(lambda p, c: _near(batch.shared, p, c, jnp.eye(2), settings))(
-                batch.rows["picture"], middle
-            )
-        wanted = jax.vmap(lambda own: targets(own, settings.side))(around)
+            here = partial(circle_tiles.near, shared, turn=jnp.eye(2), side=side, most=most)
+            around = jax.vmap(lambda picture, own: here(picture, own))(batch.rows["picture"], middle)
+        wanted = jax.vmap(lambda own: targets(own, side))(around)
         return circle_loss(_maps(model, seen, drop), wanted, settings.size)
 
     def predict(self, model: Any, batch: Examples) -> jax.Array:
@@ -211,41 +217,3 @@ def _circles(predicted: np.ndarray, settings: CraterSettings) -> np.ndarray:
     radius = np.exp(np.clip(size, -1, 6))
     place = [row + down * radius - settings.margin, column + right * radius - settings.margin]
     return circles.listed(example, np.stack([*place, radius, heat], 1), len(predicted), settings.most)
-
-
-def _fresh(
-    key: jax.Array, row: dict[str, jax.Array], shared: Mapping[str, jax.Array], settings: CraterSettings
-) -> tuple[jax.Array, jax.Array]:
-    """A tile (side, side, 2) near a row's, turned, scaled and shaded at random, and its circles (n, 3)."""
-    keys = jax.random.split(key, 8)
-    half, every = settings.inner / 2, jnp.asarray(shared["circles"])
-    aim = every[jax.random.randint(keys[6], (), 0, len(every))]
-    aimed = jax.random.uniform(keys[7]) < settings.aimed
-    picture = jnp.where(aimed, aim[0].astype(int), row["picture"])
-    middle = jnp.where(aimed, aim[1:3], row["origin"] + half - 0.5) + settings.margin
-    middle = middle + jax.random.uniform(keys[0], (2,), minval=-half, maxval=half)
-    angle = jnp.radians(settings.turn) * jax.random.uniform(keys[1], (), minval=-1)
-    scale = jnp.exp(settings.zoom * jax.random.uniform(keys[2], (), minval=-1))
-    upright = jnp.where(jax.random.uniform(keys[3]) < 0.5 * settings.flip, -1.0, 1.0)
-    c, s = jnp.cos(angle), jnp.sin(angle)
-    turn = scale * jnp.array([[c, -s], [s, c]]) * jnp.array([upright, 1.0])
-    step = jnp.arange(settings.side) - (settings.side - 1) / 2
-    grid = jnp.stack(jnp.meshgrid(step, step, indexing="ij"), -1)
-    seen = augment.sample(shared["pictures"], picture, middle + grid @ turn.T)
-    gain = jnp.exp(settings.contrast * jax.random.uniform(keys[4], (), minval=-1))
-    seen = seen * gain + settings.noise * jax.random.normal(keys[5], seen.shape)
-    return seen, _near(shared, picture, middle, turn, settings)
-
-
-def _near(
-    shared: Mapping[str, jax.Array], picture: jax.Array, middle: jax.Array, turn: jax.Array, settings: CraterSettings
-) -> jax.Array:
-    """Circles (n, 3) of a tile about `middle`, whose pixels lie `turn` apart; radius 0 where there are no more."""
-    place = shared["circles"][:, 1:3] + settings.margin - middle
-    own = place @ jnp.linalg.inv(turn).T
-    radius = shared["circles"][:, 3] / jnp.sqrt(jnp.abs(jnp.linalg.det(turn)))
-    edge = jnp.max(jnp.abs(own), 1)
-    beyond = (shared["circles"][:, 0] != picture) | (edge > settings.side / 2)
-    nearest = jax.lax.top_k(-jnp.where(beyond, jnp.inf, edge), min(settings.near, len(radius)))[1]
-    inside = jnp.where(beyond, 0.0, radius)[nearest]
-    return jnp.concatenate([own[nearest] + (settings.side - 1) / 2, inside[:, None]], 1)
