@@ -15,13 +15,14 @@ from geojax.data import circle_examples, circles
 from geojax.data.circle_examples import DOUBLES, MATCH
 from geojax.task import Examples
 
-UNSURE = 0.3  # overlap up to which a candidate counts as none for training
+UNSURE = 0.3  # overlap up to which a candidate tells nothing of a crater when training
 
 
 class TemplateMatching:
     """Normalized cross-correlation with mean craters of the training pictures, at radii 15 % apart.
 
-    The mean craters are the centres of k groups of training craters; all are lit as those are.
+    The mean craters are the centres of k groups of training craters; all are lit as those are. What correlates best
+    tends to be smaller than the crater, so radii are stretched as the training craters tell.
     source : Lewis (1995), Fast template matching, Vision Interface 95, 120-123
     """
 
@@ -34,20 +35,32 @@ class TemplateMatching:
         found = []
         for groups, reach in self.given:
             templates = learn(train, groups, reach)
-            tables = self._tables(templates, validation)
-            found.append((*circle_examples.tuned(validation, tables), groups, reach, templates))
-        self.threshold, f1, groups, reach, self.templates = max(found, key=lambda own: own[1])
+            stretch = self._stretch(templates, train)
+            tables = self._tables(templates, stretch, validation)
+            found.append((*circle_examples.tuned(validation, tables), groups, reach, stretch, templates))
+        self.threshold, f1, groups, reach, self.stretch, self.templates = max(found, key=lambda own: own[1])
         return {
             "trials": [own[1] for own in found], "templates": groups, "reach_radii": reach,
-            "threshold": round(self.threshold, 4), "validation_f1": f1,
+            "stretch": round(self.stretch, 3), "threshold": round(self.threshold, 4), "validation_f1": f1,
         }  # fmt: skip
 
     def predict(self, examples: Examples) -> np.ndarray:
-        return circle_examples.above(self._tables(self.templates, examples), self.threshold)
+        return circle_examples.above(self._tables(self.templates, self.stretch, examples), self.threshold)
 
-    def _tables(self, templates: Templates, examples: Examples) -> np.ndarray:
-        found = [candidates(templates, own, DOUBLES) for own in circle_examples.brightness(examples)]
+    def _tables(self, templates: Templates, stretch: float, examples: Examples) -> np.ndarray:
+        pictures = circle_examples.brightness(examples)
+        found = [candidates(templates, own, DOUBLES) * [1, 1, stretch, 1] for own in pictures]
         return circle_examples.tabled(examples, found, self.most)
+
+    def _stretch(self, templates: Templates, train: Examples) -> float:
+        """Median ratio of the radius of a training crater to that of the best candidate upon it."""
+        ratios = []
+        for own, true in zip(circle_examples.brightness(train), circle_examples.marked(train), strict=True):
+            found = candidates(templates, own, DOUBLES)
+            taken = circles.match(found[:, :3], true, UNSURE)
+            ratios.append(true[taken[taken >= 0], 2] / found[taken >= 0, 2])
+        every = np.concatenate(ratios)
+        return float(np.median(every)) if len(every) else 1.0
 
 
 class BoostedCandidates:

@@ -25,15 +25,16 @@ def bowls(picture: np.ndarray) -> np.ndarray:
 
     Each picture is taken in its own deviations.
     """
+    rows, columns = picture.shape
     values = (picture - picture.mean()) / (picture.std() or 1.0)
     bands = []
     for radii in BANDS:
-        best = np.full(picture.shape, -1.0, "float32")
+        best = np.full((rows, columns), -1.0, "float32")
         for radius in radii:
             found = at_radius(values, bowl()[None], radius)
-            by = np.array(picture.shape) / found.shape
+            by = rows / found.shape[0], columns / found.shape[1]
             fine = zoom(found, by, order=1, mode="nearest", grid_mode=True)
-            np.maximum(best, fine[: best.shape[0], : best.shape[1]], out=best)
+            np.maximum(best, fine[:rows, :columns], out=best)
         bands.append(best)
     return np.stack(bands, -1)
 

@@ -14,7 +14,7 @@ from geojax.report.style import INK, styled
 from geojax.scores import detection
 from geojax.task import Outcome, Picture
 
-KINDS = {"hit": ("#56b4e9", "found"), "false": ("#e69f00", "found, not marked"), "missed": ("#ff3b6b", "missed")}
+KINDS = {"hit": ("#56b4e9", "found"), "missed": ("#ff3b6b", "missed"), "false": ("#e69f00", "not marked")}
 MARKED = "#7cfc8a"
 
 
@@ -56,7 +56,8 @@ def _maps(pictures: list[np.ndarray], found: dict[str, pd.DataFrame], best: str)
     several = f" The one of {len(pictures)} test pictures with most craters." if len(pictures) > 1 else ""
     caption = (
         "The test side of the picture, which no method has seen. A circle counts as found where it shares at least "
-        f"half of the area that it covers together with one that was marked by hand.{several} Axes count pixels."
+        f"half of the area that it covers together with one that was marked by hand; what is not marked may yet be a "
+        f"crater.{several} Axes count pixels."
     )
     return Picture("Craters found and missed", caption, figure)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-SIZES = {"under 10 px": (0, 10), "10 to 16 px": (10, 16), "16 to 24 px": (16, 24), "24 px and more": (24, np.inf)}
+SIZES = {"under 10 px": (0, 10), "10-16 px": (10, 16), "16-24 px": (16, 24), "over 24 px": (24, np.inf)}
 KINDS = {"hits": "hit", "false": "false", "missed": "missed"}
 
 
