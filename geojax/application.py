@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from geojax import store
 from geojax.config import Run
 from geojax.errors import UserError
 from geojax.problem import Problem
+from geojax.task import Examples
 
 
 def apply(name: str, run: Run, files: Sequence[Path], output: Path) -> list[Path]:
@@ -22,7 +25,8 @@ def apply(name: str, run: Run, files: Sequence[Path], output: Path) -> list[Path
         raise UserError(f"{absent[0]}: must be a file or a folder, but there is none. Correct the path.")
     results = Path("results") / name
     weights, index = (str(results / f"{kind}.manifest.json") for kind in ("model", "index"))
-    if not Path(weights).exists():
+    predictions = results / "predictions.manifest.json"
+    if not (Path(weights).exists() and predictions.exists()):
         raise UserError(f"{weights}: there is no trained model yet. Run: snakemake --cores all --config runs={name}")
     devices.prepare(run.training.device)
     lists, scalings = (
@@ -34,5 +38,10 @@ def apply(name: str, run: Run, files: Sequence[Path], output: Path) -> list[Path
     model = run.model.model_dump(mode="json")
     create = problem.creator(model, problem.some_training(run.training.resident))
     (predict,) = predictors([create], store.read(weights), problem.task.predict, run.training.batch_size)
+    chosen = store.read_json(predictions).get("chosen", {})
+
+    def decided(examples: Examples) -> np.ndarray:
+        return problem.task.decide(predict(examples), chosen, problem.settings)
+
     output.mkdir(parents=True, exist_ok=True)
-    return problem.task.apply(predict, files, output, problem.settings)
+    return problem.task.apply(decided, files, output, problem.settings)

@@ -172,6 +172,17 @@ class Task(Generic[S]):
         """Predictions (example, …) of a batch, under jit; an ensemble's members are averaged."""
         raise NotImplementedError
 
+    def tune(self, predict: Callable[[Examples], np.ndarray], validation: Examples, settings: S) -> dict[str, Any]:
+        """What is chosen on the validation examples once the model is trained, as baselines are tuned: a threshold.
+
+        returns : what `decide` needs and JSON can hold; by default nothing
+        """
+        return {}
+
+    def decide(self, predicted: np.ndarray, chosen: Mapping[str, Any], settings: S) -> np.ndarray:
+        """What is stored and scored, (example, …), from the model's predictions; by default these."""
+        return predicted
+
     def baselines(self, settings: S) -> Mapping[str, Baseline]:
         """Classical methods by the name that the report shows."""
         raise NotImplementedError

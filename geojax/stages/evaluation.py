@@ -1,6 +1,6 @@
 """From models and baselines to scores and the report."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ def predict(
     start = store.read_json(weights).get("start")
     stored = {"now": store.read(weights)} | ({"before": updates.Finished(finished).read(start)} if start else {})
     every = {name: predictors(creates, own, problem.task.predict, batch_size) for name, own in stored.items()}
+    tuned = {name: _tuned(problem, own, resident) for name, own in every.items()}
+    every = {name: own for name, (own, _) in tuned.items()}
     functions = {name: own[0] for name, own in every.items()}
 
     def of_folds() -> Iterator[dict[str, Any]]:
@@ -43,7 +45,27 @@ def predict(
                 yield {name: functions[which](own) for name, which in wanted.items()}
 
     told = of_folds() if problem.folded else blocks()
-    _write_predictions(told, zarr, problem.task.predicted, {"validation": "validation"})
+    chosen = {"chosen": _of_folds(now)} if any(now := tuned["now"][1]) else {}
+    _write_predictions(told, zarr, problem.task.predicted, {"validation": "validation"}, **chosen)
+
+
+def _tuned(
+    problem: Any, functions: Sequence[Callable[..., Any]], resident: int | None
+) -> tuple[list[Callable[..., Any]], list[Section]]:
+    """Predictions with what the task decides by them, and what each fold's model was tuned to on validation."""
+    from geojax.task import Task
+
+    task, settings = problem.task, problem.settings
+    if type(task).tune is Task.tune:
+        return list(functions), [{} for _ in functions]
+    pairs = list(zip(functions, problem.folds, strict=True))
+    chosen = [task.tune(of, fold.sample("validation", resident), settings) for of, fold in pairs]
+    logger.info("tuned on validation: %s", _of_folds(chosen))
+
+    def decided(of: Callable[..., Any], own: Section) -> Callable[..., Any]:
+        return lambda examples: task.decide(of(examples), own, settings)
+
+    return [decided(of, own) for of, own in zip(functions, chosen, strict=True)], chosen
 
 
 def fit_baselines(

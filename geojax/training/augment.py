@@ -78,3 +78,20 @@ def mix(key: jax.Array, batch: jax.Array, label: jax.Array, alpha: float) -> tup
         return own * x + (1 - own) * x[other]
 
     return of(batch), of(label)
+
+
+def sample(pictures: jax.Array, number: jax.Array, place: jax.Array) -> jax.Array:
+    """Values (…, channel) of one of several pictures (picture, row, column, channel) between its pixels, bilinear.
+
+    place : (…, 2), row and column; beyond the border the border's values
+    """
+    _, rows, columns, channels = pictures.shape
+    most = jnp.array([rows - 1, columns - 1], place.dtype)
+    place = jnp.clip(place, 0, most)
+    low = jnp.minimum(jnp.floor(place), most - 1)
+    share = (place - low)[..., None]
+    start = (number * rows + low[..., 0].astype(int)) * columns + low[..., 1].astype(int)
+    flat = pictures.reshape(-1, channels)
+    corners = [flat[start + step] for step in (0, 1, columns, columns + 1)]
+    above, below = (a + share[..., 1, :] * (b - a) for a, b in (corners[:2], corners[2:]))
+    return above + share[..., 0, :] * (below - above)

@@ -2,6 +2,7 @@
 
 from geojax.training.objectives.adversarial import dcgan, hinge, wgan_gp
 from geojax.training.objectives.clustering import sharpening
+from geojax.training.objectives.heat_maps import circle_loss
 from geojax.training.objectives.reconstruction import (
     evidence_lower_bound,
     kl_divergence,
@@ -13,6 +14,7 @@ from geojax.training.objectives.supervised import balanced, cross_entropy, maske
 
 __all__ = [
     "balanced",
+    "circle_loss",
     "cross_entropy",
     "dcgan",
     "evidence_lower_bound",
