@@ -79,7 +79,7 @@ class StaLta(Picker):
     source : Allen (1978), doi:10.1785/BSSA0680051521; the short mean begins where the long one ends
     """
 
-    grid = {"band": BANDS, "short": (10, 20, 40), "long": (100, 200, 400), "share": (0.3, 0.6, 0.9)}  # noqa: RUF012
+    grid = {"band": BANDS, "short": (10, 20, 40), "long": (50, 100, 200), "share": (0.6, 0.8, 0.9, 1.0)}  # noqa: RUF012
 
     def picks(self, trace: np.ndarray, first: np.ndarray, settings: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         found = ratio(trace, settings["short"], settings["long"])
@@ -94,7 +94,7 @@ class Aic(Picker):
     source : Maeda (1985), doi:10.4294/zisin1948.38.3_365
     """
 
-    grid = {"band": BANDS, "short": (10, 20, 40), "long": (100, 200), "before": (50, 100, 200), "after": (20, 50)}  # noqa: RUF012
+    grid = {"band": BANDS, "short": (10, 20, 40), "long": (100, 200), "before": (30, 50, 100), "after": (10, 20, 40)}  # noqa: RUF012
 
     def picks(self, trace: np.ndarray, first: np.ndarray, settings: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         found = ratio(trace, settings["short"], settings["long"])
@@ -111,15 +111,16 @@ class BaerKradolfer(Picker):
     source : Baer & Kradolfer (1987), doi:10.1785/BSSA0770041437
     """
 
-    grid = {"band": BANDS, "thr1": (4.0, 7.0, 12.0), "thr2": (10.0, 20.0), "up": (5, 20)}  # noqa: RUF012
+    grid = {"band": BANDS, "thr1": (7.0, 12.0, 20.0, 40.0), "thr2": (20.0, 40.0), "up": (5, 20), "noise": (40, 100)}  # noqa: RUF012
 
     def picks(self, trace: np.ndarray, first: np.ndarray, settings: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         at, strength = np.zeros(len(trace), int), np.zeros(len(trace))
         found = ratio(trace, 20, 100)
         scaled = (1e4 * trace / np.maximum(np.abs(trace).max(1, keepdims=True), 1e-12)).astype("float32")
         for i, (own, begin) in enumerate(zip(scaled, first, strict=True)):
-            begin = min(max(int(begin) - 100, 0), len(own) - 200)  # noise before S is what follows P
-            sample, _ = pk_baer(own[begin:], 100.0, 20, settings["up"], settings["thr1"], settings["thr2"], 100, 100)
+            noise = settings["noise"]  # that before S is what follows P
+            begin = min(max(int(begin) - noise, 0), len(own) - 2 * noise)
+            sample, _ = pk_baer(own[begin:], 100.0, 20, settings["up"], settings["thr1"], settings["thr2"], noise, 100)
             if sample > 0:
                 at[i] = min(begin + sample, len(own) - 1)
                 strength[i] = found[i, at[i] : at[i] + 40].max() if at[i] >= first[i] else 0.0

@@ -134,6 +134,7 @@ def cut(waveforms: np.ndarray, rows: pd.DataFrame, samples: int) -> np.ndarray:
     waveforms : (record, 3, sample) of one part
     """
     windows = np.empty((len(rows), 3, samples), "float32")
+    rows = rows.astype(dict.fromkeys(("start", "donor", "donor_start"), "int64"))  # training rows have none
     for i, row in enumerate(rows.itertuples()):
         window = _demeaned(waveforms[row.position, :, row.start : row.start + samples])
         if row.donor >= 0:

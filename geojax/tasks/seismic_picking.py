@@ -43,7 +43,7 @@ class PickingSettings(Settings):
     margin: int = Field(default=100, ge=1, description="least samples from the ends of a window to an onset")
     snr_db: tuple[float, float] = Field(default=(-5.0, 15.0), description="lowest and highest ratio to added noise")
     stretch: float = Field(default=2.0, ge=1, description="records run up to so many times faster or slower")
-    spread: float = Field(default=6.0, gt=0, description="deviation in samples of the bell about an onset")
+    spread: float = Field(default=5.0, gt=0, description="deviation in samples of the bell about an onset")
     evaluation_windows: int = Field(default=3, ge=1, description="windows of each record that can be lent noise")
     threshold: tuple[float, float] = Field(default=(0.3, 0.3), description="least probability of a P and an S pick")
     seed: int = 0
@@ -110,9 +110,7 @@ class SeismicPicking(Task[PickingSettings]):
             rows = {"record": np.arange(len(index), dtype="int32"), "length": index["length"].to_numpy("int32")}
             rows |= {name: index[name].to_numpy("float32") for name in ("p", "s")}
             lending = np.flatnonzero(index["lends"])
-            quiet = [
-                arrivals.quiet_until(r.p, settings.samples, r.rate_hz) for r in index.iloc[lending].itertuples()
-            ]
+            quiet = [arrivals.quiet_until(r.p, settings.samples, r.rate_hz) for r in index.iloc[lending].itertuples()]
             shared = {"waveforms": waveforms, "lending": lending.astype("int32"), "quiet": np.array(quiet, "int32")}
             return Examples(rows, shared)
         onsets = index[["p", "s"]].to_numpy("float64") - index[["start"]].to_numpy()

@@ -84,9 +84,7 @@ def read(
     )
 
 
-def _picks(
-    event: Any, without: Sequence[str], selection: Mapping[str, Any]
-) -> dict[str, dict[str, obspy.UTCDateTime]]:
+def _picks(event: Any, without: Sequence[str], selection: Mapping[str, Any]) -> dict[str, dict[str, obspy.UTCDateTime]]:
     """Of each NET.STA the first pick of each phase."""
     found: dict[str, dict[str, obspy.UTCDateTime]] = {}
     for pick in sorted(event.picks, key=lambda p: p.time):
