@@ -188,10 +188,10 @@ def stream(code: str = "AAA", seconds: float = 60, p: float = 20.0, rate: float 
 
 
 def rises(examples: Examples) -> np.ndarray:
-    """Curves that are high where the vertical (P) and the north (S) first rise."""
+    """Curves that are one where the vertical (P) and the north (S) jump by two deviations of the window."""
     window = examples.rows["window"]
     curves = np.diff(window[:, [2, 0]], axis=-1, prepend=window[:, [2, 0], :1])
-    return np.clip(curves / np.maximum(np.abs(curves).max(-1, keepdims=True), 0.3), 0, 1)
+    return (curves > 2).astype("float32")
 
 
 def read_csv(path) -> pd.DataFrame:
