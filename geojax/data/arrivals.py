@@ -35,14 +35,7 @@ def records(part: xr.Dataset, rates_hz: Mapping[float, float], rate_hz: float) -
 
     raises UserError : a component is missing, or neither onsets nor hypocentres are told
     """
-    (name,) = (str(n) for n, own in part.data_vars.items() if "sample" in own.dims)
-    own = part[name].values
-    axis = str(part[name].dims[1])
-    order = [ALIASES.get(str(c), str(c)) for c in part[axis].values]
-    if absent := [c for c in COMPONENTS if c not in order]:
-        raise UserError(f"part {part.attrs['part']}: records must have N, E and Z, but {absent[0]} is missing.")
-    own = np.nan_to_num(own[:, [order.index(c) for c in COMPONENTS]].astype("float32"))
-    rate = float(part.attrs["sampling_rate_hz"])
+    own, rate = _as_recorded(part)
     onsets = _onsets(part, own, rate)
     wanted = rates_hz.get(rate, rate_hz)
     if "station" in part.dims:
@@ -55,6 +48,22 @@ def records(part: xr.Dataset, rates_hz: Mapping[float, float], rate_hz: float) -
     alone = "station" not in part.dims and "event" not in part.coords
     group = unit if alone else np.full(len(unit), part.attrs["part"])
     return Records(resampled(own, rate, wanted), wanted, onsets * wanted / rate, station, unit, time, group)
+
+
+def waveforms(part: xr.Dataset, rates_hz: Mapping[float, float], rate_hz: float) -> np.ndarray:
+    """The waveforms of `records` alone, without a search for onsets."""
+    own, rate = _as_recorded(part)
+    return resampled(own, rate, rates_hz.get(rate, rate_hz))
+
+
+def _as_recorded(part: xr.Dataset) -> tuple[np.ndarray, float]:
+    """Waveforms (record, component N E Z, sample) and their rate in Hz; 0 where a sample is missing."""
+    (name,) = (str(n) for n, own in part.data_vars.items() if "sample" in own.dims)
+    order = [ALIASES.get(str(c), str(c)) for c in part[str(part[name].dims[1])].values]
+    if absent := [c for c in COMPONENTS if c not in order]:
+        raise UserError(f"part {part.attrs['part']}: records must have N, E and Z, but {absent[0]} is missing.")
+    own = part[name].values[:, [order.index(c) for c in COMPONENTS]]
+    return np.nan_to_num(own.astype("float32")), float(part.attrs["sampling_rate_hz"])
 
 
 def resampled(waveforms: np.ndarray, rate_hz: float, wanted_hz: float) -> np.ndarray:

@@ -101,7 +101,7 @@ class SeismicPicking(Task[PickingSettings]):
         length = int(index["length"].max())
         waveforms = np.zeros((len(index) if training else 0, 3, length), "float32")
         for part, rows in index.groupby("part", sort=False):
-            own = arrivals.records(parts[str(part)], settings.rates_hz, settings.rate_hz).waveforms
+            own = arrivals.waveforms(parts[str(part)], settings.rates_hz, settings.rate_hz)
             if training:
                 waveforms[rows.index, :, : own.shape[-1]] = own[rows["position"]]
             else:
@@ -148,7 +148,7 @@ class SeismicPicking(Task[PickingSettings]):
         return {
             "AIC": classical.Aic(settings.threshold),
             "Baer & Kradolfer": classical.BaerKradolfer(settings.threshold),
-            "STA/LTA": classical.StaLta(settings.threshold),
+            "STA-LTA": classical.StaLta(settings.threshold),
         }
 
     def statistics(
