@@ -81,7 +81,7 @@ def _records(outcome: Outcome) -> Picture:
         "Test windows as every method sees them, about the reference arrivals, chosen by rule: of each dataset the "
         "window in which the model's P curve is of median height at the reference (left) and lowest (right). Pale "
         "bars: reference, derived but for the coal mine, whose picks are an analyst's. Ticks below: each method's "
-        "picks, where a phase that no method should find may have some too. All three components share their scale."
+        "picks in the stretch that is shown. All three components share their scale."
     )
     return Picture("Records and picks", caption, figure)
 
@@ -161,7 +161,7 @@ def _at_level(curves: np.ndarray, rows: dict[str, np.ndarray], k: int, level: fl
 def _by_dataset(outcome: Outcome) -> Picture:
     methods = ["model", *outcome.baselines]
     found = style.colours(methods)
-    table = outcome.scores[outcome.scores["score"] == "f1_by_dataset_and_phase"]
+    table = outcome.scores[outcome.scores["score"] == "f1_by_arrival"]
     slices = list(dict.fromkeys(table["slice"]))
     figure, ((panel,),) = style.grid(1, 1, 3.4)
     for place, name in enumerate(methods):

@@ -79,16 +79,16 @@ def scores(statistics: xr.Dataset) -> xr.Dataset:
 
     near = phases["near"].where(phases["near"] > 0)
     mean = phases["residual"] / near
-    each = of(statistics, strict).stack(of_dataset=("dataset", "phase"))
-    each = each.drop_vars(["of_dataset", "dataset", "phase"]).assign_coords(
-        of_dataset=[f"{d}, {p}" for d in statistics["dataset"].values for p in PHASES]
+    each = of(statistics, strict).stack(arrival=("dataset", "phase"))
+    each = each.drop_vars(["arrival", "dataset", "phase"]).assign_coords(
+        arrival=[f"{d}, {p}" for d in statistics["dataset"].values for p in PHASES]
     )
     return xr.Dataset(
         {
             "f1": of(phases, strict).mean("phase"),
             "f1_by_dataset": of(statistics, strict).mean("phase"),
             "f1_by_phase": of(phases, strict),
-            "f1_by_dataset_and_phase": each,
+            "f1_by_arrival": each,
             "f1_within_half_a_second_by_phase": of(phases, wide),
             "precision_by_phase": phases[strict] / phases["found"].where(phases["found"] > 0),
             "recall_by_phase": phases[strict] / phases["wanted"].where(phases["wanted"] > 0),

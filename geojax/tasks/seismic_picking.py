@@ -30,6 +30,7 @@ from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, T
 from geojax.training import augment
 
 ANGLES = (0.0, np.pi / 2)  # the model's curves are means over these azimuths
+SMOOTH = 51  # samples of a running mean; without it slow ground noise is gone
 
 
 class PickingSettings(Settings):
@@ -124,22 +125,22 @@ class SeismicPicking(Task[PickingSettings]):
     def model(
         self, name: str, sizes: dict[str, Any], train: Examples, settings: PickingSettings, rngs: nnx.Rngs
     ) -> nnx.Module:
-        return models.load(name)(3, 1 + len(PHASES), **sizes, rngs=rngs)
+        return models.load(name)(6, 1 + len(PHASES), **sizes, rngs=rngs)
 
     def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: PickingSettings) -> jax.Array:
         if training:
             draw, key = jax.random.split(key)
             keys = jax.random.split(draw, len(batch.rows["p"]))
             window, onsets = jax.vmap(partial(_fresh_window, settings, batch.shared))(keys, batch.rows)
-            logits = model(jnp.swapaxes(window, 1, 2), key)
+            logits = model(_inputs(window), key)
         else:
             onsets = batch.rows["onsets"]
-            logits = model(jnp.swapaxes(batch.rows["window"], 1, 2))
+            logits = model(_inputs(batch.rows["window"]))
         return optax.softmax_cross_entropy(logits, _bells(onsets, settings)).mean()
 
     def predict(self, model: Any, batch: Examples) -> jax.Array:
         windows = (augment.turn(batch.rows["window"], angle) for angle in ANGLES)
-        views = [jax.nn.softmax(model(jnp.swapaxes(window, 1, 2)))[..., 1:] for window in windows]
+        views = [jax.nn.softmax(model(_inputs(window)))[..., 1:] for window in windows]
         return jnp.swapaxes(jnp.mean(jnp.stack(views), 0), 1, 2)
 
     def baselines(self, settings: PickingSettings) -> dict[str, Baseline]:
@@ -176,6 +177,16 @@ class SeismicPicking(Task[PickingSettings]):
 
 
 TASK = SeismicPicking()
+
+
+def _inputs(window: jax.Array) -> jax.Array:
+    """What the network sees, (example, sample, 6): a window (example, 3, sample), and it without its running mean."""
+    total = jnp.pad(jnp.cumsum(window, -1), ((0, 0), (0, 0), (1, 0)))
+    place, reach = np.arange(window.shape[-1]), SMOOTH // 2
+    first, last = np.maximum(place - reach, 0), np.minimum(place + reach + 1, window.shape[-1])
+    fast = window - (total[..., last] - total[..., first]) / (last - first)
+    fast = fast / (fast.std((1, 2), keepdims=True) + 1e-6)
+    return jnp.swapaxes(jnp.concatenate([window, fast], 1), 1, 2)
 
 
 def _bells(onsets: jax.Array, settings: PickingSettings) -> jax.Array:
