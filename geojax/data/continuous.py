@@ -87,11 +87,13 @@ def stretches(stream: obspy.Stream) -> Iterator[Stretch]:
         if set(own) != set(ENDS):
             logger.warning("%s: left out, as it has %s alone", name, ", ".join(sorted(own)))
             continue
-        for north in own["N"]:
-            for east in own["E"]:
-                for vertical in own["Z"]:
-                    if (found := _common(name, rate, (north, east, vertical))) is not None:
-                        yield found
+        turn = dict.fromkeys(ENDS, 0)
+        while all(turn[c] < len(own[c]) for c in ENDS):
+            here = tuple(own[c][turn[c]] for c in ENDS)
+            if (found := _common(name, rate, here)) is not None:
+                yield found
+            first = min(ENDS, key=lambda c: own[c][turn[c]].stats.endtime)
+            turn[first] += 1
 
 
 def curves(predict: Callable[[Examples], np.ndarray], waveforms: np.ndarray, samples: int) -> np.ndarray:
@@ -142,12 +144,19 @@ def _is_waveform(path: Path) -> bool:
         return False
 
 
-def _without_overlaps(stream: obspy.Stream) -> obspy.Stream:
-    """Traces joined where they meet; where they tell a time twice, the first counts."""
-    own = obspy.Stream([trace for trace in stream if trace.stats.npts and trace.stats.sampling_rate > 0])
-    for trace in own:
-        trace.data = np.asarray(trace.data, "float64")
-    return own.merge(method=1, interpolation_samples=0).split()
+def _without_overlaps(stream: obspy.Stream) -> list[obspy.Trace]:
+    """Traces in order of time, joined where they meet; where they tell a time twice, the first counts."""
+    # Never filled across gaps: records of days apart would be as long as what lies between them.
+    joined = obspy.Stream([t for t in stream if t.stats.npts and t.stats.sampling_rate > 0]).merge(method=-1)
+    found, last = [], {}
+    for trace in sorted(joined, key=lambda t: (t.id, t.stats.starttime)):
+        end = last.get(trace.id)
+        if end is not None and trace.stats.starttime <= end:
+            trace = trace.slice(end + trace.stats.delta)
+        if trace.stats.npts:
+            found.append(trace)
+            last[trace.id] = trace.stats.endtime
+    return found
 
 
 def _common(name: str, rate: float, traces: tuple[obspy.Trace, ...]) -> Stretch | None:
@@ -157,4 +166,6 @@ def _common(name: str, rate: float, traces: tuple[obspy.Trace, ...]) -> Stretch 
     length = min((trace.stats.npts for trace in cut), default=0)
     if end <= start or length < 2:
         return None
-    return Stretch(name, cut[0].stats.starttime, rate, np.stack([trace.data[:length] for trace in cut]))
+    return Stretch(
+        name, cut[0].stats.starttime, rate, np.stack([trace.data[:length] for trace in cut]).astype("float32")
+    )

@@ -1,5 +1,6 @@
 """Arrivals are picked, scored and written as told: records, windows, classical pickers, continuous waveforms."""
 
+import tracemalloc
 from types import SimpleNamespace
 
 import jax
@@ -19,7 +20,7 @@ from geojax.data.readers import picked_events
 from geojax.errors import UserError
 from geojax.scores import picking
 from geojax.task import Examples
-from geojax.tasks.seismic_picking import _bells, _fresh_window
+from geojax.tasks.seismic_picking import SMOOTH, _bells, _fresh_window, _inputs
 
 RATE, SAMPLES = 100.0, 600
 SETTINGS = SimpleNamespace(samples=SAMPLES, rate_hz=RATE, rates_hz={}, threshold=(0.3, 0.3))
@@ -174,6 +175,18 @@ def test_onsets_move_with_the_window_that_is_cut_stretched_and_turned():
     assert max(speeds) > 1.1
 
 
+def test_the_network_sees_a_window_with_and_without_its_running_mean(rng):
+    window = rng.normal(size=(2, 3, 700)).astype("float32") + 5 * np.sin(np.arange(700) / 200)
+
+    found = np.asarray(_inputs(jnp.asarray(window, "float32")))
+
+    assert found.shape == (2, 700, 6)
+    np.testing.assert_allclose(found[..., :3], window.swapaxes(1, 2), atol=1e-5)
+    oracle = pd.DataFrame(window[1].T).rolling(SMOOTH, min_periods=1, center=True).mean().to_numpy()
+    fast = window[1].T - oracle
+    np.testing.assert_allclose(found[1, :, 3:], fast / fast.std(), atol=1e-3)
+
+
 def stream(code: str = "AAA", seconds: float = 60, p: float = 20.0, rate: float = RATE) -> obspy.Stream:
     """A record whose vertical is large for a second from `p` on, as its north is two seconds later."""
     traces = []
@@ -227,6 +240,34 @@ def test_a_gap_parts_a_record_and_is_not_picked(tmp_path):
     assert [own.samples.shape[1] for own in found] == [3001, 2000]
     csv, _ = continuous.pick(rises, [tmp_path / "a.mseed"], tmp_path, SETTINGS)
     assert read_csv(csv)["phase"].tolist() == ["P", "S"]
+
+
+def test_records_of_days_apart_take_no_more_memory_than_themselves():
+    apart = stream()
+    for trace in stream():
+        trace.stats.starttime += 2 * 86400
+        apart += trace
+
+    tracemalloc.start()
+    found = list(continuous.stretches(apart))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert [own.start - START for own in found] == [0, 2 * 86400]
+    assert peak < 20e6
+
+
+def test_samples_told_twice_count_once_and_pieces_that_meet_are_joined():
+    whole = stream()
+    pieces = [trace.slice(START + a, START + b) for trace in whole for a, b in ((0, 29.99), (30, 45), (40, 60))]
+    for trace in pieces:
+        trace.data = trace.data + (1e-3 if trace.stats.starttime == START + 40 else 0)  # what is told again is another
+
+    found = list(continuous.stretches(obspy.Stream([trace.copy() for trace in pieces])))
+
+    assert [own.start - START for own in found] == [0, 45.01]
+    np.testing.assert_allclose(found[0].samples, np.stack([trace.data[:4501] for trace in whole]), atol=1e-6)
+    assert found[1].samples.shape[1] == 1500
 
 
 def test_an_instrument_that_lacks_a_component_is_refused(tmp_path):
