@@ -151,21 +151,22 @@ def _without_overlaps(stream: obspy.Stream) -> list[obspy.Trace]:
     found, last = [], {}
     for trace in sorted(joined, key=lambda t: (t.id, t.stats.starttime)):
         end = last.get(trace.id)
+        if end is not None and trace.stats.endtime <= end:
+            continue
         if end is not None and trace.stats.starttime <= end:
             trace = trace.slice(end + trace.stats.delta)
-        if trace.stats.npts:
-            found.append(trace)
-            last[trace.id] = trace.stats.endtime
+        found.append(trace)
+        last[trace.id] = trace.stats.endtime
     return found
 
 
 def _common(name: str, rate: float, traces: tuple[obspy.Trace, ...]) -> Stretch | None:
     """What three traces have in common in time."""
     start, end = max(t.stats.starttime for t in traces), min(t.stats.endtime for t in traces)
-    cut = [trace.slice(start, end) for trace in traces]
-    length = min((trace.stats.npts for trace in cut), default=0)
-    if end <= start or length < 2:
+    if end <= start:
         return None
+    cut = [trace.slice(start, end) for trace in traces]
+    length = min(trace.stats.npts for trace in cut)
     return Stretch(
         name, cut[0].stats.starttime, rate, np.stack([trace.data[:length] for trace in cut]).astype("float32")
     )
