@@ -12,9 +12,8 @@ import numpy as np
 from obspy.signal.trigger import pk_baer
 from scipy.signal import butter, sosfilt
 
-from geojax.data.picks import PHASES, spikes
 from geojax.scores.denoising import aic_onset
-from geojax.scores.picking import WITHIN_S
+from geojax.scores.picking import PHASES, WITHIN_S, spikes
 from geojax.task import Examples
 
 BANDS = (None, (0.02, 0.4), (0.06, 0.4))  # of the window's rate

@@ -1,6 +1,6 @@
 """Picks of continuous waveforms: windows that overlap, curves joined, no pick told twice, none across a gap."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,6 @@ from obspy.core.event import Catalog, Comment, Event, Pick, QuantityError, Wavef
 
 from geojax import store
 from geojax.data import arrivals
-from geojax.data.picks import PHASES, peaks
 from geojax.data.readers.seismic.formats import format_of, read_stream
 from geojax.errors import UserError
 from geojax.log import logger
@@ -31,12 +30,22 @@ class Stretch(NamedTuple):
     samples: np.ndarray
 
 
-def pick(predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, settings: Any) -> list[Path]:
+Find = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+def pick(
+    predict: Callable[[Examples], np.ndarray],
+    finders: Mapping[str, Find],
+    files: Sequence[Path],
+    output: Path,
+    settings: Any,
+) -> list[Path]:
     """Write picks.csv (station, phase, time in UTC, probability) and picks.xml (QuakeML) of the files.
 
     predict : windows (window, 3, sample) to curves (window, phase, sample)
+    finders : for each phase what finds samples and heights of its picks in a curve (sample,)
     files : waveforms, or folders of which everything that ObsPy reads as waveforms is taken
-    settings : samples of a window, rate_hz and rates_hz, threshold of each phase
+    settings : samples of a window, rate_hz and rates_hz
     raises UserError : no file holds all three components of an instrument at one time
     """
     every = list(stretches(load(files)))
@@ -49,8 +58,8 @@ def pick(predict: Callable[[Examples], np.ndarray], files: Sequence[Path], outpu
     for stretch in every:
         rate = settings.rates_hz.get(stretch.rate_hz, settings.rate_hz)
         found = curves(predict, arrivals.resampled(stretch.samples, stretch.rate_hz, rate), settings.samples)
-        for curve, phase, threshold in zip(found, PHASES, settings.threshold, strict=True):
-            for at, height in zip(*peaks(curve, threshold), strict=True):
+        for curve, (phase, find) in zip(found, finders.items(), strict=True):
+            for at, height in zip(*find(curve), strict=True):
                 rows.append((stretch.name, phase, stretch.start + float(at) / rate, round(float(height), 3)))
     table = pd.DataFrame(sorted(rows, key=lambda row: (row[2].ns, row[:2])), columns=COLUMNS)
     logger.info("%d picks in %d stretches without a gap", len(table), len(every))
@@ -106,16 +115,18 @@ def curves(predict: Callable[[Examples], np.ndarray], waveforms: np.ndarray, sam
     starts = np.unique(np.append(np.arange(0, padded.shape[1] - samples, samples // 2), padded.shape[1] - samples))
     place = np.arange(samples)
     weight = np.minimum(1 + place, samples - place) / (samples / 2)
-    total, share = np.zeros((len(PHASES), padded.shape[1])), np.zeros(padded.shape[1])
+    total, share = None, np.zeros(padded.shape[1])
     for first in range(0, len(starts), BLOCK):
         own = starts[first : first + BLOCK]
         window = np.stack([padded[:, start : start + samples] for start in own])
         window = window - window.mean(2, keepdims=True)
         size = window.std((1, 2), keepdims=True)
         found = predict(Examples({"window": (window / np.maximum(size, 1e-12)).astype("float32")}))
+        total = np.zeros((found.shape[1], padded.shape[1])) if total is None else total
         for start, curve, alive in zip(own, found, size[:, 0, 0] > 0, strict=True):
             total[:, start : start + samples] += curve * weight * alive
             share[start : start + samples] += weight
+    assert total is not None  # there is at least one window
     return (total / share)[:, :length]
 
 

@@ -5,10 +5,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from geojax.data.picks import PHASES, peaks
 from geojax.report import style
 from geojax.report.style import INK, MUTED, styled
 from geojax.scores import picking
+from geojax.scores.picking import PHASES, peaks
 from geojax.task import Outcome, Picture
 
 COLOURS = {"P": "#0072b2", "S": "#d55e00"}
@@ -143,7 +143,7 @@ def _precision_recall(outcome: Outcome) -> Picture:
     axes[0, 0].legend(loc="lower left")
     caption = (
         "Precision and recall of picks within 0.1 s over all test windows while the least height of a pick changes. "
-        "Marks: the threshold of the scores, which validation chose."
+        "Marks: the threshold of the scores."
     )
     return Picture("Precision and recall", caption, figure)
 

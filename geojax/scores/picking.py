@@ -6,11 +6,30 @@ other picks are false. Windows whose record nobody searched for a phase do not j
 
 import numpy as np
 import xarray as xr
+from scipy.signal import find_peaks
 
-from geojax.data.picks import PHASES, peaks
-
+PHASES = ("P", "S")
+APART = 50  # samples between two picks of one phase
 WITHIN_S = (0.1, 0.5)
 DIMS = ("group", "dataset", "phase")
+
+
+def peaks(curve: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+    """Samples of the picks of one phase, peaks of a curve (sample,), and their heights."""
+    edged = np.concatenate([[0.0], curve, [0.0]])  # a peak may lie on the border
+    found, _ = find_peaks(edged, height=threshold, distance=APART)
+    return found - 1, edged[found]
+
+
+def spikes(at: np.ndarray, height: np.ndarray, samples: int) -> np.ndarray:
+    """Curves (window, samples) that are zero but for one pick in each.
+
+    at : sample of each window's pick, below zero for none; height : (window,)
+    """
+    curves = np.zeros((len(at), samples), "float32")
+    own = np.flatnonzero(at >= 0)
+    curves[own, at[own].astype(int)] = height[own]
+    return curves
 
 
 def residuals(curve: np.ndarray, onset: float, threshold: float, rate_hz: float) -> tuple[float, int]:
@@ -34,7 +53,7 @@ def every(
     """
     off, count = np.full(onsets.shape, np.nan), np.zeros(onsets.shape, int)
     for i, k in np.ndindex(onsets.shape):
-        off[i, k], count[i, k] = residuals(curves[i, k], onsets[i, k], threshold[k], rate_hz[i])
+        off[i, k], count[i, k] = residuals(curves[i, k], float(onsets[i, k]), threshold[k], float(rate_hz[i]))
     return off, count
 
 

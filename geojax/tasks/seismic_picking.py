@@ -24,8 +24,8 @@ from pydantic import Field
 
 from geojax import models
 from geojax.data import arrivals, likeness
-from geojax.data.picks import PHASES
 from geojax.scores import picking, resampling
+from geojax.scores.picking import PHASES
 from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task
 from geojax.training import augment
 
@@ -173,7 +173,8 @@ class SeismicPicking(Task[PickingSettings]):
     ) -> list[Path]:
         from geojax.data import continuous
 
-        return continuous.pick(predict, files, output, settings)
+        finders = {p: partial(picking.peaks, threshold=t) for p, t in zip(PHASES, settings.threshold, strict=True)}
+        return continuous.pick(predict, finders, files, output, settings)
 
 
 TASK = SeismicPicking()

@@ -1,6 +1,7 @@
 """Arrivals are picked, scored and written as told: records, windows, classical pickers, continuous waveforms."""
 
 import tracemalloc
+from functools import partial
 from types import SimpleNamespace
 
 import jax
@@ -15,7 +16,7 @@ from obspy.signal.trigger import classic_sta_lta
 
 from geojax import task as tasks
 from geojax.baselines import picking as classical
-from geojax.data import arrivals, continuous, picks, regional_onsets
+from geojax.data import arrivals, continuous, regional_onsets
 from geojax.data.readers import picked_events
 from geojax.errors import UserError
 from geojax.scores import picking
@@ -23,7 +24,8 @@ from geojax.task import Examples
 from geojax.tasks.seismic_picking import SMOOTH, _bells, _fresh_window, _inputs
 
 RATE, SAMPLES = 100.0, 600
-SETTINGS = SimpleNamespace(samples=SAMPLES, rate_hz=RATE, rates_hz={}, threshold=(0.3, 0.3))
+SETTINGS = SimpleNamespace(samples=SAMPLES, rate_hz=RATE, rates_hz={})
+FINDERS = dict.fromkeys("PS", partial(picking.peaks, threshold=0.3))
 START = obspy.UTCDateTime("2020-01-01T00:00:00")
 VARIABLES = {"waveform": {"units": "counts", "long_name": "ground motion"}}
 
@@ -96,7 +98,7 @@ def test_of_two_peaks_nearer_than_half_a_second_the_higher_is_the_pick():
     curve = np.zeros(400)
     curve[[0, 100, 130, 399]] = 0.5, 0.6, 0.9, 0.4
 
-    at, height = picks.peaks(curve, 0.3)
+    at, height = picking.peaks(curve, 0.3)
 
     assert at.tolist() == [0, 130, 399]
     assert height.tolist() == [0.5, 0.9, 0.4]
@@ -216,7 +218,7 @@ def test_planted_arrivals_are_picked_once_though_windows_overlap(tmp_path):
     stream().write(str(tmp_path / "in" / "a.mseed"), format="MSEED")
     (tmp_path / "in" / "notes.txt").write_text("not waveforms")
 
-    csv, xml = continuous.pick(rises, [tmp_path / "in"], tmp_path, SETTINGS)
+    csv, xml = continuous.pick(rises, FINDERS, [tmp_path / "in"], tmp_path, SETTINGS)
 
     table = read_csv(csv)
     assert table["phase"].tolist() == ["P", "S"]
@@ -238,7 +240,7 @@ def test_a_gap_parts_a_record_and_is_not_picked(tmp_path):
 
     assert [own.start - START for own in found] == [0, 40]
     assert [own.samples.shape[1] for own in found] == [3001, 2000]
-    csv, _ = continuous.pick(rises, [tmp_path / "a.mseed"], tmp_path, SETTINGS)
+    csv, _ = continuous.pick(rises, FINDERS, [tmp_path / "a.mseed"], tmp_path, SETTINGS)
     assert read_csv(csv)["phase"].tolist() == ["P", "S"]
 
 
@@ -274,7 +276,7 @@ def test_an_instrument_that_lacks_a_component_is_refused(tmp_path):
     stream()[1:].write(str(tmp_path / "a.mseed"), format="MSEED")
 
     with pytest.raises(UserError, match="must hold N, E and Z of one instrument"):
-        continuous.pick(rises, [tmp_path / "a.mseed"], tmp_path, SETTINGS)
+        continuous.pick(rises, FINDERS, [tmp_path / "a.mseed"], tmp_path, SETTINGS)
 
 
 def test_curves_of_a_record_shorter_than_a_window_end_with_it():
