@@ -52,7 +52,7 @@ def test_tasks_are_listed_with_their_question_and_models(geojax):
 
     assert status == 0
     assert "sst_gaps (gap_filler): What is the sea surface temperature" in said
-    assert "seismic_phases (cnn): " in said
+    assert "seismic_phases (cnn, cnn2d): " in said
 
 
 def test_the_shipped_configuration_passes_the_check(geojax):
@@ -198,7 +198,7 @@ def test_schemas_refuse_an_unknown_key_anywhere(schemas, kind):
         if isinstance(content, dict):
             yield content
             for name, inner in content.items():
-                if name not in ("files", "blocks", "variables", "options", "tiny"):  # keys of the user's own
+                if name not in ("files", "blocks", "variables", "options", "tiny", "player_rates", "kp"):  # keys of the user's own
                     yield from mappings(inner)
 
     for content in shipped(kind).values():

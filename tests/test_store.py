@@ -519,3 +519,11 @@ def test_parts_that_were_not_set_aside_come_in_order_with_their_manifests(tmp_pa
     assert found == [(parts[0], manifest(parts[0])), (parts[2], manifest(parts[2]))]
     with pytest.raises(UserError, match="all 1 parts are set aside; the first: broken"):
         list(store.usable(parts[1:2]))
+
+
+@pytest.mark.parametrize("write", [store.write, lambda dataset, path: store.write_blocks([dataset], path)])
+def test_a_name_that_would_make_a_group_of_a_variable_is_refused(write, tmp_path):
+    with pytest.raises(UserError, match="variable `STA/LTA`: a name must not hold a slash"):
+        write(xr.Dataset({"STA/LTA": ("x", [1.0])}), tmp_path / "a.zarr")
+
+    assert not (tmp_path / "a.zarr").exists()

@@ -32,8 +32,10 @@ def write(dataset: xr.Dataset, path: str | Path, chunks: Mapping[str, int] | Non
 
     chunks : dimension to the length along it that is read at once; without, chunks of about 1 MiB
     facts : what else the manifest says, for instance the digests of the raw files
-    raises UserError : the disk is full, another process writes the same store, or `chunks` does not fit
+    raises UserError : the disk is full, another process writes the same store, `chunks` does not fit, or a name holds a
+        slash
     """
+    _check_names(dataset)
     dataset = dataset.drop_encoding()
     layout = shards.encoding(dataset, chunks)
     with _appearing(Path(path)) as (new, manifest), _without_remarks():
@@ -53,6 +55,7 @@ def write_blocks(blocks: Iterable[xr.Dataset], path: str | Path, **facts: Any) -
         group = zarr.open_group(new, mode="w", zarr_format=3)
         arrays: dict[str, zarr.Array] = {}
         for block in blocks:
+            _check_names(block)
             for name, array in block.data_vars.items():
                 values = np.asarray(array.values)
                 if str(name) not in arrays:
@@ -67,6 +70,12 @@ def write_blocks(blocks: Iterable[xr.Dataset], path: str | Path, **facts: Any) -
         with xr.open_zarr(new, consolidated=True, chunks=None) as written:
             layout = {str(name): {"shards": None} for name in written.variables}
             manifest.write_bytes(_plain(manifests.describe(written, new, layout) | facts))
+
+
+def _check_names(dataset: xr.Dataset) -> None:
+    """A slash makes a group of what stands before it, and the variable would be missing when it is read."""
+    if slashed := next((name for name in dataset.variables if "/" in str(name)), None):
+        raise UserError(f"variable `{slashed}`: a name must not hold a slash. Write a hyphen, or a word.")
 
 
 @contextmanager
