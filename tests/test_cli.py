@@ -190,6 +190,9 @@ def test_schemas_admit_every_shipped_configuration(schemas, kind):
         jsonschema.validate(content, schemas[kind])
 
 
+OWN = ("files", "blocks", "variables", "options", "tiny", "player_rates", "kp", "regions")  # keys are the user's own
+
+
 @pytest.mark.parametrize("kind", ["dataset", "run"])
 def test_schemas_refuse_an_unknown_key_anywhere(schemas, kind):
     """Each mapping of each shipped configuration in turn gets a key that nothing knows."""
@@ -198,7 +201,7 @@ def test_schemas_refuse_an_unknown_key_anywhere(schemas, kind):
         if isinstance(content, dict):
             yield content
             for name, inner in content.items():
-                if name not in ("files", "blocks", "variables", "options", "tiny", "player_rates", "kp"):  # keys of the user's own
+                if name not in OWN:
                     yield from mappings(inner)
 
     for content in shipped(kind).values():
