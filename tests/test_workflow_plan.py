@@ -36,7 +36,7 @@ def test_the_shipped_configuration_is_in_order_to_the_last_setting():
     workflow.check_inside(plan, ROOT / "config")
 
     assert set(plan.runs) == {path.stem for path in (ROOT / "config" / "runs").glob("*.yaml")}
-    assert set(plan.datasets) == {run.dataset for run in plan.runs.values()}
+    assert set(plan.datasets) == {name for run in plan.runs.values() for name in run.datasets}
 
 
 def test_planning_imports_nothing_heavy():
@@ -58,7 +58,7 @@ def test_an_unknown_task_or_model_is_answered_with_those_there_are(configure, ru
     told = refusal(configure)
 
     assert told.startswith(f"runs/gaps.yaml: {kind}: there is no `{'sst_gap' if kind == 'task' else 'unett'}`.")
-    assert {"task": "seismic_phases, sst_gaps", "model": "cnn, cnn2d, "}[kind] in told
+    assert {"task": "seismic_phases, seismic_picking, sst_gaps", "model": "cnn, cnn2d, "}[kind] in told
 
 
 def test_what_merely_lies_among_the_models_is_no_model(configure, run):
