@@ -66,7 +66,8 @@ def models(name: Annotated[str, typer.Argument(help="One of them, told in full."
 def check(config: Directory = Path("config")) -> None:
     """Check every configuration without running anything."""
     plan = workflow.read(config)
-    workflow.check_inside(plan, config)
+    for each in (plan, workflow.read(config, tiny=True)):
+        workflow.check_inside(each, config)
     console.print(f"{len(plan.runs)} runs and {len(plan.datasets)} datasets are in order.")
 
 
