@@ -84,4 +84,4 @@ def test_a_run_in_pools_scores_its_predictions_as_a_run_on_the_whole(archive, up
     for key in ("value", "low", "high"):
         assert pools["baselines"]["climatology"][key] == pytest.approx(whole["baselines"]["climatology"][key])
     assert np.isfinite(store.read(archive / "results/pools/predictions.zarr")["test"]).all()
-    assert "fixed sample of 10 of 28 train examples" in (archive / "report/runs/tiny.html").read_text()
+    assert "fixed sample of 10 of 28 train examples" in (archive / "report/runs/pools.html").read_text()
