@@ -36,8 +36,8 @@ def apply(name: str, run: Run, files: Sequence[Path], output: Path) -> list[Path
     if problem.folded:
         raise UserError(f"{name}: its models are those of a cross-validation, none of which saw all groups.")
     model = run.model.model_dump(mode="json")
-    create = problem.creator(model, problem.some_training(run.training.resident))
-    (predict,) = predictors([create], store.read(weights), problem.task.predict, run.training.batch_size)
+    creates = problem.creators(model, problem.some_training(run.training.resident))
+    (predict,) = predictors(creates, store.read(weights), problem.task.predict, run.training.batch_size)
     chosen = store.read_json(predictions).get("chosen", {})
 
     def decided(examples: Examples) -> np.ndarray:

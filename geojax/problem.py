@@ -86,7 +86,9 @@ class Problem:
         return pools.pool(self.rows("train"), resident, self.task.unit, seed, number)
 
     def some_training(self, resident: int | None) -> Examples:
-        """Training examples that a model can be made of: all, or a few."""
+        """Training examples that a model can be made of: all, or a few; of folds those of all rows."""
+        if self.folded:
+            return self.rotated()[0]
         if self.fits("train", resident):
             return self.examples("train")
         return self.some("train", pools.few(self.rows("train"), self.task.unit))
@@ -154,8 +156,10 @@ class Problem:
     def creators(self, model: dict[str, Any], every: Examples) -> list[Callable[[Any], Any]]:
         """For each fold what makes a new model: it knows the fold's training examples alone.
 
-        every : examples of all rows
+        every : as `some_training` gives them
         """
+        if not self.folded:
+            return [self.creator(model, every)]
         rows = (np.flatnonzero(fold.index["split"] == "train") for fold in self.folds)
         return [self.creator(model, every.take(own)) for own in rows]
 

@@ -24,8 +24,7 @@ def predict(
 
     devices.prepare(device)
     problem = Problem.open(parts, scaling, index, task, examples)
-    few = problem.rotated()[0] if problem.folded else problem.some_training(resident)
-    creates = problem.creators(model, few) if problem.folded else [problem.creator(model, few)]
+    creates = problem.creators(model, problem.some_training(resident))
     start = store.read_json(weights).get("start")
     stored = {"now": store.read(weights)} | ({"before": updates.Finished(finished).read(start)} if start else {})
     every = {name: predictors(creates, own, problem.task.predict, batch_size) for name, own in stored.items()}

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from geojax import store
-from geojax.data.gathered import Paths, listed
+from geojax.data import gathered
+from geojax.data.gathered import Paths
 from geojax.errors import UserError
 from geojax.log import logger
 
@@ -32,12 +33,13 @@ def train_model(
         groups = problem.index.groupby("split")["group"].unique()
     wanted = {
         "data": store.digest_of(content), "task": task, "examples": examples, "model": model,
-        "ensemble": settings.ensemble, "scaling": [store.read_json(path)["digest"] for path in listed(scaling)],
+        "ensemble": settings.ensemble,
+        "scaling": [store.read_json(path)["digest"] for path in gathered.listed(scaling)],
         "groups": {split: sorted(map(str, own)) for split, own in groups.items()},
     }  # fmt: skip
-    create = problem.creator(model, fed.few) if fed.held is None else problem.creators(model, fed.few)
+    creates = problem.creators(model, fed.few)
     kept = updates.Finished(finished)
-    origin, start = kept.start(wanted, create) if settings.update == "warm" else (updates.SCRATCH, None)
+    origin, start = kept.start(wanted, creates[0]) if settings.update == "warm" else (updates.SCRATCH, None)
     if settings.update == "warm":
         logger.info("training starts from %s: %s", origin.key or "scratch", origin.reason)
     own = {name: value for name, value in training.items() if name != "update"}
@@ -47,7 +49,7 @@ def train_model(
     }  # fmt: skip
     key = store.digest_of(of)[:16]
     best, table = loop.fit(
-        create, problem.turns(), problem.loss, fed.train, fed.validation, settings,
+        creates, problem.turns(), problem.loss, fed.train, fed.validation, settings,
         Checkpoints(checkpoints, key, facts=of), start, fed.held, fed.name,
     )  # fmt: skip
     if not processes.leads():
@@ -115,12 +117,9 @@ def _training_content(problem: Any, parts: Paths, scaling: Paths) -> list[str]:
     """
     import hashlib
 
-    from geojax.data import gathered
-    from geojax.data.gathered import stem
-
     known = slice(None) if problem.folded else problem.index["split"] != "test"
     rows = problem.index[known].drop(columns="example").reset_index(drop=True)
     read = set(rows["part"])
-    own = [path for path in gathered.read(parts) if stem(path) in read]
-    digests = [store.read_json(path)["digest"] for path in (*own, *listed(scaling))]
+    own = [path for path in gathered.read(parts) if gathered.stem(path) in read]
+    digests = [store.read_json(path)["digest"] for path in (*own, *gathered.listed(scaling))]
     return [*digests, hashlib.sha256(rows.to_csv().encode()).hexdigest()]
