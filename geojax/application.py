@@ -41,7 +41,7 @@ def apply(name: str, run: Run, files: Sequence[Path], output: Path) -> list[Path
     chosen = store.read_json(predictions).get("chosen", {})
 
     def decided(examples: Examples) -> np.ndarray:
-        return problem.task.decide(predict(examples), chosen, problem.settings)
+        return problem.task.decide(predict(examples), chosen)
 
     output.mkdir(parents=True, exist_ok=True)
-    return problem.task.apply(decided, files, output, problem.settings)
+    return problem.task.apply(decided, files, output)

@@ -17,7 +17,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent
 IGNORED = ("geojax.log", "geojax.errors", "geojax.messages")  # what they change is never in a result
 WHOLE = ("write_page",)  # stages that may ask a task for anything
-ALWAYS = ("settings",)  # members of a task that every stage reads
+ALWAYS = ("settings_type",)  # members of a task that every stage reads
 Definition = ast.FunctionDef | ast.ClassDef | ast.stmt
 
 

@@ -15,7 +15,7 @@ from geojax import task as tasks
 from geojax.data import gathered, pools
 from geojax.data.gathered import Paths, stem
 from geojax.errors import UserError
-from geojax.task import Examples, Settings, Task, Turn
+from geojax.task import Examples, Task
 
 
 class Parts(Mapping[str, xr.Dataset]):
@@ -39,7 +39,6 @@ class Problem:
     """Normalized parts, scaling, index and the task that makes examples of them."""
 
     task: Task[Any]
-    settings: Settings
     parts: Mapping[str, xr.Dataset]
     scaling: xr.Dataset
     index: pd.DataFrame
@@ -50,10 +49,8 @@ class Problem:
 
         parts, scaling : of the run's dataset, or of each of its datasets, which are then not scaled
         """
-        chosen = tasks.load(task)
         return cls(
-            chosen,
-            tasks.settings_of(chosen, examples),
+            tasks.configured(task, examples),
             Parts(path for path, _ in store.usable(gathered.read(parts))),
             store.read(gathered.listed(scaling)[0]).load(),
             pd.read_parquet(store.beside(index, ".parquet")),
@@ -65,13 +62,13 @@ class Problem:
 
     def examples(self, split: str) -> Examples:
         """The examples of one split, in the order of its rows."""
-        return self.task.examples(self.rows(split), self.parts, self.scaling, self.settings)
+        return self.task.examples(self.rows(split), self.parts, self.scaling)
 
     def some(self, split: str, taken: np.ndarray | slice) -> Examples:
         """The examples of some rows of a split, in the order of the rows."""
         whole = self.rows(split)
         rows = whole.iloc[taken].reset_index(drop=True)
-        return self.task.pool(rows, whole, self.parts, self.scaling, self.settings)
+        return self.task.pool(rows, whole, self.parts, self.scaling)
 
     def fits(self, split: str, resident: int | None) -> bool:
         """Whether all examples of a split may be held at once."""
@@ -138,7 +135,7 @@ class Problem:
             would be known to the others
         """
         train, judged = (
-            self.task.examples(self.index.assign(split=split), self.parts, self.scaling, self.settings)
+            self.task.examples(self.index.assign(split=split), self.parts, self.scaling)
             for split in ("train", "validation")
         )
         if train.shared:
@@ -151,7 +148,7 @@ class Problem:
     def creator(self, model: dict[str, Any], train: Examples) -> Callable[[Any], Any]:
         """What makes a new model from random streams."""
         sizes = {key: value for key, value in model.items() if key != "name"}
-        return partial(self.task.model, model["name"], sizes, train, self.settings)
+        return partial(self.task.model, model["name"], sizes, train)
 
     def creators(self, model: dict[str, Any], every: Examples) -> list[Callable[[Any], Any]]:
         """For each fold what makes a new model: it knows the fold's training examples alone.
@@ -162,14 +159,6 @@ class Problem:
             return [self.creator(model, every)]
         rows = (np.flatnonzero(fold.index["split"] == "train") for fold in self.folds)
         return [self.creator(model, every.take(own)) for own in rows]
-
-    def turns(self) -> tuple[Turn, ...]:
-        """What a training step does, under the task's settings."""
-        return self.task.turns(self.settings)
-
-    def loss(self, model: Any, batch: Examples, key: Any, training: bool) -> Any:
-        """The task's loss under its settings."""
-        return self.task.loss(model, batch, key, training, self.settings)
 
 
 def rotated(index: pd.DataFrame, fold: int) -> pd.Series:

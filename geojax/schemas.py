@@ -25,7 +25,10 @@ def run() -> dict[str, Any]:
 
 def _of_task(name: str) -> dict[str, Any]:
     own = task.load(name)
-    then = {"examples": own.settings.model_json_schema(), "model": {"properties": {"name": {"enum": list(own.models)}}}}
+    then = {
+        "examples": own.settings_type.model_json_schema(),
+        "model": {"properties": {"name": {"enum": list(own.models)}}},
+    }
     return {"if": {"properties": {"task": {"const": name}}}, "then": {"properties": then}}
 
 

@@ -1,4 +1,4 @@
-"""What a task is: one file in geojax.tasks that ends in TASK, an object of a class made from this one."""
+"""What a task is: one file in geojax.tasks that ends in TASK, a class made from this one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -111,79 +111,75 @@ class Outcome:
 
 
 class Task(Generic[S]):
-    """From normalized parts to examples, a model, baselines, scores and pictures."""
+    """From normalized parts to examples, a model, baselines, scores and pictures, under a run's settings."""
 
-    question: str  # what is asked, in a sentence or two
-    settings: type[S]
-    models: tuple[str, ...]  # modules of geojax.models that fit
-    headline: Score
+    question: ClassVar[str]  # what is asked, in a sentence or two
+    settings_type: ClassVar[type[Settings]]  # the S of this task
+    models: ClassVar[tuple[str, ...]]  # modules of geojax.models that fit
+    headline: ClassVar[Score]
     predicted: ClassVar[dict[str, str]]  # CF attributes of what model and baselines return
-    groups: str  # what is resampled for the intervals, for instance "years"
+    groups: ClassVar[str]  # what is resampled for the intervals, for instance "years"
     unit: ClassVar[str | None] = (
         None  # column of the index whose equal rows must be held together, for instance station
     )
 
-    def index(self, part: xr.Dataset, settings: S) -> pd.DataFrame:
+    def __init__(self, settings: S) -> None:
+        self.settings = settings
+
+    def index(self, part: xr.Dataset) -> pd.DataFrame:
         """One row for each example of a part before any split: position, group, time and the task's own.
 
         For the audit also, where they apply: end, trace or station, content, fingerprint; see geojax.data.audit.
         """
         raise NotImplementedError
 
-    def expand(self, index: pd.DataFrame, settings: S) -> pd.DataFrame:
+    def expand(self, index: pd.DataFrame) -> pd.DataFrame:
         """Rows once the split is known: by default as they are; a task may repeat the evaluated ones."""
         return index
 
-    def examples(
-        self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: S
-    ) -> Examples:
+    def examples(self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset) -> Examples:
         """Arrays of the rows of `index`, in their order; reads only the parts that they lie in, or also earlier ones if
         examples hear of what was before them."""
         raise NotImplementedError
 
     def pool(
-        self,
-        index: pd.DataFrame,
-        whole: pd.DataFrame,
-        parts: Mapping[str, xr.Dataset],
-        scaling: xr.Dataset,
-        settings: S,
+        self, index: pd.DataFrame, whole: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset
     ) -> Examples:
         """Arrays of some rows, when not all can be held: of one shape for as many rows.
 
         whole : the index of the split that the rows of `index` are from; for tasks whose examples share something
             that comes from all of it
         """
-        return self.examples(index, parts, scaling, settings)
+        return self.examples(index, parts, scaling)
 
-    def model(self, name: str, sizes: dict[str, Any], train: Examples, settings: S, rngs: "nnx.Rngs") -> "nnx.Module":
+    def model(self, name: str, sizes: dict[str, Any], train: Examples, rngs: "nnx.Rngs") -> "nnx.Module":
         """A new model for examples like `train`; what it keeps fixed comes from `train` alone."""
         raise NotImplementedError
 
-    def loss(self, model: Any, batch: Examples, key: Any, training: bool, settings: S) -> Any:
+    def loss(self, model: Any, batch: Examples, key: Any, training: bool) -> Any:
         """Mean loss of a batch, a scalar; under jit. `key` drives augmentation and dropout."""
         raise NotImplementedError
 
-    def turns(self, settings: S) -> tuple[Turn, ...]:
+    def turns(self) -> tuple[Turn, ...]:
         """What a training step does, in this order. The loss of validation is always `loss`."""
-        return (Turn(lambda model, batch, key, training: self.loss(model, batch, key, training, settings)),)
+        return (Turn(self.loss),)
 
     def predict(self, model: Any, batch: Examples) -> Any:
         """Predictions (example, …) of a batch, under jit; an ensemble's members are averaged."""
         raise NotImplementedError
 
-    def tune(self, predict: Callable[[Examples], np.ndarray], validation: Examples, settings: S) -> dict[str, Any]:
+    def tune(self, predict: Callable[[Examples], np.ndarray], validation: Examples) -> dict[str, Any]:
         """What is chosen on the validation examples once the model is trained, as baselines are tuned: a threshold.
 
         returns : what `decide` needs and JSON can hold; by default nothing
         """
         return {}
 
-    def decide(self, predicted: np.ndarray, chosen: Mapping[str, Any], settings: S) -> np.ndarray:
+    def decide(self, predicted: np.ndarray, chosen: Mapping[str, Any]) -> np.ndarray:
         """What is stored and scored, (example, …), from the model's predictions; by default these."""
         return predicted
 
-    def baselines(self, settings: S) -> Mapping[str, Baseline]:
+    def baselines(self) -> Mapping[str, Baseline]:
         """Classical methods by the name that the report shows."""
         raise NotImplementedError
 
@@ -201,9 +197,7 @@ class Task(Generic[S]):
         """What a scientist would show."""
         raise NotImplementedError
 
-    def apply(
-        self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, settings: S
-    ) -> list[Path]:
+    def apply(self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path) -> list[Path]:
         """Apply the trained model to new raw files, and write what it finds.
 
         predict : examples to predictions (example, …), with the run's weights
@@ -214,7 +208,7 @@ class Task(Generic[S]):
         raise UserError(f"{type(self).__name__} does not say how its model is applied to files outside the workflow.")
 
 
-def load(name: str) -> Task[Any]:
+def load(name: str) -> type[Task[Any]]:
     """The task of that name.
 
     raises UserError : geojax has none of that name
@@ -229,12 +223,14 @@ def names() -> list[str]:
     return modules.names("tasks")
 
 
-def settings_of(task: Task[S], given: dict[str, Any], path: str = "") -> S:
-    """The task's own settings.
+def configured(name: str, given: dict[str, Any], path: str = "") -> Task[Any]:
+    """The task of that name under the settings `examples` of a run.
 
-    raises UserError : one of them is unknown or wrong
+    path : the run's file, for what is said of an error
+    raises UserError : there is no such task, or one of its settings is unknown or wrong
     """
+    task = load(name)
     try:
-        return task.settings.model_validate(given)
+        return task(task.settings_type.model_validate(given))
     except ValidationError as error:
-        raise UserError(explain(path, task.settings, error, within="examples")) from None
+        raise UserError(explain(path, task.settings_type, error, within="examples")) from None

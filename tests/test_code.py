@@ -107,7 +107,7 @@ def test_what_every_task_is_made_from_touches_every_stage_of_its_runs_and_no_pre
 
 
 MEMBERS = {
-    "settings": {"index_examples", "train_model", "predict", "fit_baselines", "evaluate_run", "write_page"},
+    "settings_type": {"index_examples", "train_model", "predict", "fit_baselines", "evaluate_run", "write_page"},
     "examples": {"train_model", "predict", "fit_baselines", "evaluate_run", "write_page"},
     "expand": {"index_examples", "write_page"},
     "loss": {"train_model", "write_page"},

@@ -87,10 +87,10 @@ def archive(rng):
 
 def test_the_gap_of_a_row_does_not_depend_on_the_other_rows(archive):
     parts, scaling, index = archive
-    every = TASK.examples(index, parts, scaling, GapSettings()).rows["hidden"]
+    every = TASK(GapSettings()).examples(index, parts, scaling).rows["hidden"]
 
     some = index.sample(7, random_state=0).reset_index(drop=True)
-    found = TASK.examples(some, parts, scaling, GapSettings()).rows["hidden"]
+    found = TASK(GapSettings()).examples(some, parts, scaling).rows["hidden"]
 
     where = [index.index[(index == row).all(axis=1)][0] for _, row in some.iterrows()]
     np.testing.assert_array_equal(found, every[where])
@@ -99,8 +99,8 @@ def test_the_gap_of_a_row_does_not_depend_on_the_other_rows(archive):
 def test_gaps_differ_between_years_draws_splits_and_coverages(archive):
     parts, scaling, index = archive
 
-    hidden = TASK.examples(index, parts, scaling, GapSettings()).rows["hidden"]
-    validation = TASK.examples(index.assign(split="validation"), parts, scaling, GapSettings()).rows["hidden"]
+    hidden = TASK(GapSettings()).examples(index, parts, scaling).rows["hidden"]
+    validation = TASK(GapSettings()).examples(index.assign(split="validation"), parts, scaling).rows["hidden"]
 
     assert len(np.unique(hidden, axis=0)) == len(index)
     assert (hidden != validation).any(axis=1).all()
@@ -109,4 +109,4 @@ def test_gaps_differ_between_years_draws_splits_and_coverages(archive):
 def test_a_gap_hides_ocean_only(archive):
     parts, scaling, index = archive
 
-    assert TASK.examples(index, parts, scaling, GapSettings()).rows["hidden"].shape == (len(index), 9 * 21 - 1)
+    assert TASK(GapSettings()).examples(index, parts, scaling).rows["hidden"].shape == (len(index), 9 * 21 - 1)

@@ -28,8 +28,9 @@ class Watched(dict):
 @pytest.fixture
 def phases(rng):
     """Six blocks of four stations with noise and two onsets."""
-    task = tasks.load("seismic_phases")
-    settings = tasks.settings_of(task, {"samples": 512, "train_windows": 2, "evaluation_windows": 1, "rate_hz": RATE})
+    task = tasks.configured(
+        "seismic_phases", {"samples": 512, "train_windows": 2, "evaluation_windows": 1, "rate_hz": RATE}
+    )
     parts, pieces = {}, []
     for place, (split, block) in enumerate((split, block) for split, own in BLOCKS.items() for block in own):
         onset = ("station", np.full(4, P)), ("station", np.full(4, S))
@@ -41,9 +42,9 @@ def phases(rng):
         waveform = ("station", "component", "sample"), rng.normal(size=(4, 3, SAMPLES)).astype("float32")
         content = {"waveform": waveform, "p_onset": onset[0], "s_onset": onset[1]}
         parts[block] = xr.Dataset(content, coords, {"sampling_rate_hz": RATE, "part": block})
-        pieces.append(task.index(parts[block], settings).assign(part=block, split=split))
-    index = task.expand(pd.concat(pieces, ignore_index=True), settings)
-    return Problem(task, settings, Watched(parts), xr.Dataset(), index)
+        pieces.append(task.index(parts[block]).assign(part=block, split=split))
+    index = task.expand(pd.concat(pieces, ignore_index=True))
+    return Problem(task, Watched(parts), xr.Dataset(), index)
 
 
 def test_blocks_of_examples_are_those_of_the_whole_in_order(phases):
@@ -113,8 +114,7 @@ def test_features_of_a_new_array_are_not_those_of_one_that_lay_there_before(rng)
     from geojax.task import Examples
     from geojax.tasks.seismic_phases import _Features
 
-    task = tasks.load("seismic_phases")
-    features = _Features(tasks.settings_of(task, {"rate_hz": RATE}))
+    features = _Features(tasks.configured("seismic_phases", {"rate_hz": RATE}).settings)
     for _ in range(4):
         window = rng.normal(size=(2, 3, 512)).astype("float32")
         features(Examples({"window": window}), True)
@@ -124,8 +124,7 @@ def test_features_of_a_new_array_are_not_those_of_one_that_lay_there_before(rng)
 
 
 def test_gaps_in_pools_share_the_months_of_all_training_years(rng):
-    task = tasks.load("sst_gaps")
-    settings = tasks.settings_of(task, {"training_gaps": 3, "evaluation_gaps": 1, "folds": 2})
+    task = tasks.configured("sst_gaps", {"training_gaps": 3, "evaluation_gaps": 1, "folds": 2})
     years = range(1991, 1999)
     split = {y: "train" if y < 1995 else "validation" if y < 1997 else "test" for y in years}
     coords = {"lat": np.arange(4.0), "lon": np.arange(5.0)}
@@ -134,12 +133,10 @@ def test_gaps_in_pools_share_the_months_of_all_training_years(rng):
         time = np.arange(f"{year}-01", f"{year + 1}-01", dtype="datetime64[M]").astype("datetime64[ns]")
         fields = ("time", "lat", "lon"), rng.normal(size=(12, 4, 5)).astype("float32")
         parts[str(year)] = xr.Dataset({"sst": fields}, coords | {"time": time})
-        pieces.append(
-            task.index(dict.__getitem__(parts, str(year)), settings).assign(part=str(year), split=split[year])
-        )
+        pieces.append(task.index(dict.__getitem__(parts, str(year))).assign(part=str(year), split=split[year]))
     center = ("month", "lat", "lon"), np.zeros((12, 4, 5))
     scaling = xr.Dataset({"sst_center": center, "sst_spread": 2.0}, coords | {"month": np.arange(1, 13)})
-    problem = Problem(task, settings, parts, scaling, task.expand(pd.concat(pieces), settings))
+    problem = Problem(task, parts, scaling, task.expand(pd.concat(pieces)))
 
     whole, pools = problem.examples("train"), [problem.pool(4, 0, n) for n in range(3)]
 
@@ -166,11 +163,11 @@ def test_folds_are_refused_where_training_examples_share_what_is_made_of_all(pha
 class Plain:
     """A task whose examples tell their row and what they are for."""
 
-    def examples(self, index, parts, scaling, settings):
+    def examples(self, index, parts, scaling):
         training = np.full(len(index), (index["split"] == "train").all())
         return tasks.Examples({"row": index["row"].to_numpy(), "training": training})
 
-    def model(self, name, sizes, train, settings, rngs):
+    def model(self, name, sizes, train, rngs):
         return set(train.rows["row"])
 
 
@@ -178,7 +175,7 @@ class Plain:
 def folded(rng):
     fold = rng.permutation(np.repeat(np.arange(4), [3, 2, 5, 4]))
     index = pd.DataFrame({"row": np.arange(14), "part": "a", "split": "test", "fold": fold})
-    return Problem(Plain(), None, {}, xr.Dataset(), index)
+    return Problem(Plain(), {}, xr.Dataset(), index)
 
 
 def test_rotated_examples_hold_every_row_to_train_on_and_to_be_judged_by(folded):

@@ -10,8 +10,6 @@ import xarray as xr
 from geojax.data.catalogues import COLUMNS
 from geojax.errors import UserError
 
-BETWEEN = "|"  # names of classes in an index, which tells them to scores and pictures
-
 
 def index(part: xr.Dataset, classes: Sequence[str], unclassified: Sequence[str]) -> pd.DataFrame:
     """One row for each classified event of a part, with the week that it belongs to as its group.
@@ -32,7 +30,6 @@ def index(part: xr.Dataset, classes: Sequence[str], unclassified: Sequence[str])
         "time": time,
         "content": [hashlib.sha256(own.tobytes()).hexdigest() for own in values],
         "label": pd.Index(list(classes)).get_indexer(pd.Index(words)).astype("int32"),
-        "classes": BETWEEN.join(classes),
     }
     found |= dict(zip(COLUMNS, values.T, strict=True))
     return pd.DataFrame(found)[np.isin(words, list(classes))].reset_index(drop=True)
@@ -44,8 +41,3 @@ def thinned(index: pd.DataFrame, most: int | None) -> pd.DataFrame:
         return index
     step = index.groupby("split")["split"].transform(lambda own: -(-len(own) // most)).astype(int)
     return index[index.groupby("split").cumcount() % step == 0].reset_index(drop=True)
-
-
-def class_names(index: pd.DataFrame) -> tuple[str, ...]:
-    """Classes by their number."""
-    return tuple(index["classes"].iloc[0].split(BETWEEN))

@@ -13,9 +13,8 @@ from geojax.task import Outcome, Picture
 EMBEDDED = 1500  # events that t-SNE lays out at most
 
 
-def pictures(outcome: Outcome, classes: tuple[str, ...]) -> list[Picture]:
+def pictures(outcome: Outcome, classes: tuple[str, ...], clusters: int) -> list[Picture]:
     """Clusters of the model and of the best baseline beside the classes."""
-    clusters = int(outcome.index["clusters"].iloc[0])
     label, best = outcome.examples.rows["label"], outcome.best_baseline
     found = {"Model": outcome.model, _titled(best): outcome.baselines[best]}
     code = {name: _matched(label, own[:, :clusters].argmax(1), len(classes), clusters) for name, own in found.items()}

@@ -16,9 +16,9 @@ RAIN = "#7fa7c9"
 class Flows:
     """Test years as series (basin, time), of the longest lead where there are several."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: Outcome, lead: int) -> None:
         rows, shared, index = outcome.examples.rows, outcome.examples.shared, outcome.index
-        self.lead = int(shared["leads"][-1])
+        self.lead = lead
         self.names, self.years = sorted(index["basin"].unique()), sorted(index["group"].unique())
         place = {name: i for i, name in enumerate(self.names)}
         first = index["time"].to_numpy("datetime64[D]")[0] - int(rows["start"][0])
@@ -65,9 +65,9 @@ def _nse(simulated: np.ndarray, observed: np.ndarray) -> float:
     return float(1 - ((simulated[known] - observed[known]) ** 2).sum() / spread) if spread > 0 else np.nan
 
 
-def flow_pictures(outcome: Outcome) -> list[Picture]:
-    """Best and worst year, flow-duration curves, yearly peaks and scores by year."""
-    flows = Flows(outcome)
+def flow_pictures(outcome: Outcome, lead: int) -> list[Picture]:
+    """Best and worst year, flow-duration curves, yearly peaks and scores by year, at a lead of so many days."""
+    flows = Flows(outcome, lead)
     return [_hydrographs(flows), _durations(flows), _peaks(flows), _years(flows)]
 
 

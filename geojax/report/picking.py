@@ -14,11 +14,16 @@ from geojax.task import Outcome, Picture
 COLOURS = {"P": "#0072b2", "S": "#d55e00"}
 LEVELS = np.linspace(0.05, 0.95, 19)
 HALF_S = 0.5
+Threshold = tuple[float, float]
 
 
-def pictures(outcome: Outcome) -> list[Picture]:
-    """Records with all methods' picks, residuals, precision and recall, and F1 by dataset."""
-    return [_records(outcome), _residuals(outcome), _precision_recall(outcome), _by_dataset(outcome)]
+def pictures(outcome: Outcome, threshold: Threshold) -> list[Picture]:
+    """Records with all methods' picks, residuals, precision and recall, and F1 by dataset.
+
+    threshold : least height of a pick, of P and of S
+    """
+    told = outcome, threshold
+    return [_records(*told), _residuals(*told), _precision_recall(*told), _by_dataset(outcome)]
 
 
 def shown(name: str) -> str:
@@ -47,7 +52,7 @@ def _near(curve: np.ndarray, onset: float) -> float:
 
 
 @styled
-def _records(outcome: Outcome) -> Picture:
+def _records(outcome: Outcome, threshold: Threshold) -> Picture:
     rows, chosen = outcome.examples.rows, examples(outcome)
     methods = {"model": outcome.model, **outcome.baselines}
     figure, axes = style.grid(len(chosen) // 2, 2, 2.5 * (len(chosen) // 2))
@@ -64,7 +69,7 @@ def _records(outcome: Outcome) -> Picture:
             if np.isfinite(onset := rows["onsets"][i, k]):
                 panel.axvline(onset / rate, color=COLOURS[phase], lw=6, alpha=0.25)
             for place, (name, curves) in enumerate(methods.items()):
-                at, _ = peaks(curves[i, k], rows["threshold"][i, k])
+                at, _ = peaks(curves[i, k], threshold[k])
                 at = at[(at >= first) & (at < last)]
                 panel.plot(at / rate, np.full(len(at), -4 - 0.8 * place), "|", color=COLOURS[phase], ms=9, mew=2)
                 if k == 0:
@@ -98,14 +103,14 @@ def _where(row: pd.Series) -> str:
 
 
 @styled
-def _residuals(outcome: Outcome) -> Picture:
+def _residuals(outcome: Outcome, threshold: Threshold) -> Picture:
     rows, names = outcome.examples.rows, list(dict.fromkeys(outcome.index["dataset"]))
     methods = {"model": outcome.model, **outcome.baselines}
     found, edges = style.colours(methods), np.linspace(-HALF_S, HALF_S, 41)
     figure, axes = style.grid(len(names), 2, 1.9 * len(names), sharex=True)
     for k, phase in enumerate(PHASES):
         for name, curves in methods.items():
-            off = picking.every(curves, rows["onsets"], rows["threshold"][0], rows["rate_hz"])[0][:, k]
+            off = picking.every(curves, rows["onsets"], threshold, rows["rate_hz"])[0][:, k]
             for panel, dataset in zip(axes[:, k], names, strict=True):
                 own = off[(outcome.index["dataset"] == dataset).to_numpy() & np.isfinite(off)]
                 front = {"lw": 2.0, "zorder": 3} if name == "model" else {"lw": 1.1}
@@ -126,7 +131,7 @@ def _residuals(outcome: Outcome) -> Picture:
 
 
 @styled
-def _precision_recall(outcome: Outcome) -> Picture:
+def _precision_recall(outcome: Outcome, threshold: Threshold) -> Picture:
     rows = outcome.examples.rows
     methods = {"model": outcome.model, **outcome.baselines}
     found = style.colours(methods)
@@ -135,7 +140,7 @@ def _precision_recall(outcome: Outcome) -> Picture:
         for name, curves in methods.items():
             points = np.array([_at_level(curves, rows, k, level) for level in LEVELS])
             panel.plot(points[:, 1], points[:, 0], "-", color=found[name], lw=2 if name == "model" else 1.2, label=name)
-            own = _at_level(curves, rows, k, float(rows["threshold"][0, k]))
+            own = _at_level(curves, rows, k, threshold[k])
             panel.plot(own[1], own[0], "D" if name == "model" else "o", color=found[name], ms=6)
         panel.set(xlabel="Recall", title=phase, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         style.light_grid(panel)

@@ -54,15 +54,15 @@ def _tuned(
     """Predictions with what the task decides by them, and what each fold's model was tuned to on validation."""
     from geojax.task import Task
 
-    task, settings = problem.task, problem.settings
+    task = problem.task
     if type(task).tune is Task.tune:
         return list(functions), [{} for _ in functions]
     pairs = list(zip(functions, problem.folds, strict=True))
-    chosen = [task.tune(of, fold.sample("validation", resident), settings) for of, fold in pairs]
+    chosen = [task.tune(of, fold.sample("validation", resident)) for of, fold in pairs]
     logger.info("tuned on validation: %s", _of_folds(chosen))
 
     def decided(of: Callable[..., Any], own: Section) -> Callable[..., Any]:
-        return lambda examples: task.decide(of(examples), own, settings)
+        return lambda examples: task.decide(of(examples), own)
 
     return [decided(of, own) for of, own in zip(functions, chosen, strict=True)], chosen
 
@@ -86,7 +86,7 @@ def fit_baselines(
 
     def fitted(fold: Problem) -> tuple[Mapping[str, Any], Section]:
         train, validation = (fold.sample(split, resident) for split in ("train", "validation"))
-        baselines, chosen = problem.task.baselines(problem.settings), {}
+        baselines, chosen = problem.task.baselines(), {}
         for name, baseline in baselines.items():
             start = time.monotonic()
             chosen[name] = baseline.fit(train, validation)

@@ -113,19 +113,18 @@ def index_examples(parts: Paths, index: str, task: str, examples: Section, split
     from geojax.data.gathered import stem
     from geojax.data.splits import assign
 
-    chosen = tasks.load(task)
-    settings = tasks.settings_of(chosen, examples)
+    chosen = tasks.configured(task, examples)
     every = gathered.read(parts)
     pieces, raw, aside = [], {}, set[str | Path](every)
     for path, told in store.usable(every):
         with store.read(path) as part:
-            own = chosen.index(part, settings).assign(part=part.attrs["part"], dataset=Path(path).parts[-3])
+            own = chosen.index(part).assign(part=part.attrs["part"], dataset=Path(path).parts[-3])
             pieces.append(own)
             raw[part.attrs["part"]] = {name: told["raw"][name] for name in told.get("own", [])}
         aside.remove(path)
     every_row = pd.concat(pieces, ignore_index=True)
     of_dataset = [assign(own, splits[str(name)]["split"]) for name, own in every_row.groupby("dataset", sort=False)]
-    rows = chosen.expand(pd.concat(of_dataset, ignore_index=True), settings)
+    rows = chosen.expand(pd.concat(of_dataset, ignore_index=True))
     rows.insert(0, "example", range(len(rows)))
     reasons = {stem(path): store.set_aside(path) for path in aside}
     checks = audit.examine_each(rows, splits, raw, reasons)

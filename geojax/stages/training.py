@@ -49,7 +49,7 @@ def train_model(
     }  # fmt: skip
     key = store.digest_of(of)[:16]
     best, table = loop.fit(
-        creates, problem.turns(), problem.loss, fed.train, fed.validation, settings,
+        creates, problem.task.turns(), problem.task.loss, fed.train, fed.validation, settings,
         Checkpoints(checkpoints, key, facts=of), start, fed.held, fed.name,
     )  # fmt: skip
     if not processes.leads():

@@ -69,7 +69,7 @@ class Craters(Task[CraterSettings]):
         "Where are the craters of a planetary picture, and how large? A circle counts as found where it shares half "
         "of the area that it covers together with one that was marked by hand."
     )
-    settings = CraterSettings
+    settings_type = CraterSettings
     models = ("unet",)
     headline = Score("f1", "F1 of craters", "1", higher_is_better=True, slices="diameter")
     predicted: ClassVar = {
@@ -79,10 +79,10 @@ class Craters(Task[CraterSettings]):
     groups = f"squares of {CELL} pixels"
     unit = "part"
 
-    def index(self, part: xr.Dataset, settings: CraterSettings) -> pd.DataFrame:
-        values = _picture(part, settings)
-        origin = circles.origins(values.shape, settings.inner)
-        tiles = [values[r : r + settings.inner, c : c + settings.inner] for r, c in origin]
+    def index(self, part: xr.Dataset) -> pd.DataFrame:
+        values = _picture(part, self.settings)
+        origin = circles.origins(values.shape, self.settings.inner)
+        tiles = [values[r : r + self.settings.inner, c : c + self.settings.inner] for r, c in origin]
         return pd.DataFrame(
             {
                 "position": np.arange(len(origin)),
@@ -95,9 +95,7 @@ class Craters(Task[CraterSettings]):
             }
         )
 
-    def examples(
-        self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: CraterSettings
-    ) -> Examples:
+    def examples(self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset) -> Examples:
         names = list(index["part"].unique())
         opened = [parts[name] for name in names]
         marked = [
@@ -106,44 +104,42 @@ class Craters(Task[CraterSettings]):
         ]
         number = index["part"].map({name: i for i, name in enumerate(names)}).to_numpy("int32")
         origin, trains = index[["row", "column"]].to_numpy("int32"), bool((index["split"] == "train").all())
-        return _together([_picture(part, settings) for part in opened], marked, number, origin, settings, not trains)
+        return _together(
+            [_picture(part, self.settings) for part in opened], marked, number, origin, self.settings, not trains
+        )
 
-    def model(
-        self, name: str, sizes: dict[str, Any], train: Examples, settings: CraterSettings, rngs: nnx.Rngs
-    ) -> nnx.Module:
+    def model(self, name: str, sizes: dict[str, Any], train: Examples, rngs: nnx.Rngs) -> nnx.Module:
         return models.load(name)(train.shared["pictures"].shape[-1], 4, **sizes, rngs=rngs)
 
-    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: CraterSettings) -> jax.Array:
-        shared, side, most = batch.shared, settings.side, settings.near
+    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool) -> jax.Array:
+        shared, side, most = batch.shared, self.settings.side, self.settings.near
         if training:
             draw, drop = jax.random.split(key)
-            vary = partial(circle_tiles.fresh, shared=shared, side=side, most=most, change=settings.change)
+            vary = partial(circle_tiles.fresh, shared=shared, side=side, most=most, change=self.settings.change)
             seen, around = jax.vmap(vary)(jax.random.split(draw, batch.size), batch.rows)
         else:
             seen, drop = batch.rows["tile"], None
-            middle = batch.rows["origin"] + settings.margin + (settings.inner - 1) / 2
+            middle = batch.rows["origin"] + self.settings.margin + (self.settings.inner - 1) / 2
             here = partial(circle_tiles.near, shared, turn=jnp.eye(2), side=side, most=most)
             around = jax.vmap(lambda picture, own: here(picture, own))(batch.rows["picture"], middle)
         wanted = jax.vmap(lambda own: targets(own, side))(around)
-        return circle_loss(_maps(model, seen, drop), wanted, settings.size)
+        return circle_loss(_maps(model, seen, drop), wanted, self.settings.size)
 
     def predict(self, model: Any, batch: Examples) -> jax.Array:
         maps = _maps(model, batch.rows["tile"])
         return maps.at[..., 0].set(jax.nn.sigmoid(maps[..., 0]))
 
-    def tune(
-        self, predict: Callable[[Examples], np.ndarray], validation: Examples, settings: CraterSettings
-    ) -> dict[str, Any]:
-        threshold, f1 = circle_examples.tuned(validation, _circles(predict(validation), settings))
+    def tune(self, predict: Callable[[Examples], np.ndarray], validation: Examples) -> dict[str, Any]:
+        threshold, f1 = circle_examples.tuned(validation, _circles(predict(validation), self.settings))
         return {"threshold": threshold, "validation_f1": f1}
 
-    def decide(self, predicted: np.ndarray, chosen: Mapping[str, Any], settings: CraterSettings) -> np.ndarray:
-        return circle_examples.above(_circles(predicted, settings), chosen["threshold"])
+    def decide(self, predicted: np.ndarray, chosen: Mapping[str, Any]) -> np.ndarray:
+        return circle_examples.above(_circles(predicted, self.settings), chosen["threshold"])
 
-    def baselines(self, settings: CraterSettings) -> Mapping[str, Baseline]:
+    def baselines(self) -> Mapping[str, Baseline]:
         return {
-            "template matching": classical.TemplateMatching(settings.most, settings.trials),
-            "templates and boosted trees": classical.BoostedCandidates(settings.most, settings.trials),
+            "template matching": classical.TemplateMatching(self.settings.most, self.settings.trials),
+            "templates and boosted trees": classical.BoostedCandidates(self.settings.most, self.settings.trials),
         }
 
     def statistics(
@@ -162,18 +158,16 @@ class Craters(Task[CraterSettings]):
 
         return planetary.crater_pictures(outcome, CELL)
 
-    def apply(
-        self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, settings: CraterSettings
-    ) -> list[Path]:
+    def apply(self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path) -> list[Path]:
         from geojax.report import planetary
 
         written = []
         for path in files:
-            part = pictures.opened(path, settings.image)
-            values = part[settings.image].values
-            origin = circles.origins(values.shape, settings.inner)
+            part = pictures.opened(path, self.settings.image)
+            values = part[self.settings.image].values
+            origin = circles.origins(values.shape, self.settings.inner)
             number = np.zeros(len(origin), int)
-            examples = _together([values], [np.empty((0, 3))], number, origin, settings, tiles=True)
+            examples = _together([values], [np.empty((0, 3))], number, origin, self.settings, tiles=True)
             (found,) = circle_examples.merged(examples, predict(examples))
             found = found[found[:, 3] >= 0]
             table, shown = output / f"{path.stem}_craters.csv", output / f"{path.stem}_craters.png"
@@ -183,7 +177,7 @@ class Craters(Task[CraterSettings]):
         return written
 
 
-TASK = Craters()
+TASK = Craters
 
 
 def _picture(part: xr.Dataset, settings: CraterSettings) -> np.ndarray:

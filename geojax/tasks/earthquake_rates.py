@@ -69,19 +69,19 @@ class EarthquakeRates(Task[RateSettings]):
         "How many earthquakes are to be expected in each cell of the Earth in the next month, given all that came "
         "before it? A forecast of rates: it tells where and when events are more likely, and predicts none."
     )
-    settings = RateSettings
+    settings_type = RateSettings
     models = ("gru",)
     headline = Score("information_gain", "information gain over smoothed seismicity", "nats per event", True)
     predicted: ClassVar = {"long_name": "expected number of earthquakes of the month", "units": "1"}
     groups = "quarters"
 
-    def index(self, part: xr.Dataset, settings: RateSettings) -> pd.DataFrame:
+    def index(self, part: xr.Dataset) -> pd.DataFrame:
         if absent := [name for name in ("magnitude", "time", *NEEDED) if name not in part.variables]:
             raise UserError(
                 f"part {part.attrs['part']}: must hold {', '.join(absent)}, but holds "
                 f"{', '.join(map(str, part.variables))}. Correct `reader` in the dataset's configuration."
             )
-        events = Catalogue.gather([part], settings.completeness)
+        events = Catalogue.gather([part], self.settings.completeness)
         year = part["time"].values.min().astype("datetime64[Y]")
         if part["time"].values.max().astype("datetime64[Y]") != year:
             raise UserError(f"part {part.attrs['part']}: must hold events of one year. Set `parts: by: year`.")
@@ -105,15 +105,13 @@ class EarthquakeRates(Task[RateSettings]):
             }
         )
 
-    def expand(self, index: pd.DataFrame, settings: RateSettings) -> pd.DataFrame:
+    def expand(self, index: pd.DataFrame) -> pd.DataFrame:
         """Without the first years, and with the day before which cells may be known."""
-        kept = index[index["time"] >= index["time"].min() + pd.DateOffset(years=settings.warmup_years)]
+        kept = index[index["time"] >= index["time"].min() + pd.DateOffset(years=self.settings.warmup_years)]
         return kept.reset_index(drop=True).assign(known=index.loc[index["split"] == "train", "end"].max())
 
-    def examples(
-        self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: RateSettings
-    ) -> Examples:
-        return self.pool(index, index, parts, scaling, settings)
+    def examples(self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset) -> Examples:
+        return self.pool(index, index, parts, scaling)
 
     def pool(
         self,
@@ -121,42 +119,41 @@ class EarthquakeRates(Task[RateSettings]):
         whole: pd.DataFrame,
         parts: Mapping[str, xr.Dataset],
         scaling: xr.Dataset,
-        settings: RateSettings,
     ) -> Examples:
-        every = Catalogue.gather(parts.values(), settings.completeness)
+        every = Catalogue.gather(parts.values(), self.settings.completeness)
         first = np.datetime64(int(every.time[0]), "D").astype("datetime64[Y]").astype("datetime64[M]")
         months = np.arange(first, EPOCH + int(whole["month"].max()) + 1)
         edges = days(np.append(months, months[-1] + 1))
         catalogue = every.before(edges[-1])
         learned = every.before(float(days(np.array([whole["known"].iloc[0]], "datetime64[ns]"))[0]))
-        cells = Cells.around(learned.lat, learned.lon, settings.cell)
+        cells = Cells.around(learned.lat, learned.lon, self.settings.cell)
         month = (index["month"] - int((first - EPOCH).astype(int))).to_numpy("int32")
-        begin = int(whole["month"].min()) - int((first - EPOCH).astype(int)) + 1 - settings.window
-        wanted = settings.model_dump(include={"level_years", "neighbours", "uniform", "reference", "laws"})
-        shared = rate_maps.known(catalogue, cells, edges, settings.completeness, max(begin, 0) // 12 * 12, **wanted)
+        begin = int(whole["month"].min()) - int((first - EPOCH).astype(int)) + 1 - self.settings.window
+        wanted = self.settings.model_dump(include={"level_years", "neighbours", "uniform", "reference", "laws"})
+        shared = rate_maps.known(
+            catalogue, cells, edges, self.settings.completeness, max(begin, 0) // 12 * 12, **wanted
+        )
         shared |= {"static": rate_maps.deep_shares(learned, cells)}
         return Examples({"month": month}, shared)
 
-    def model(
-        self, name: str, sizes: dict[str, Any], train: Examples, settings: RateSettings, rngs: nnx.Rngs
-    ) -> nnx.Module:
+    def model(self, name: str, sizes: dict[str, Any], train: Examples, rngs: nnx.Rngs) -> nnx.Module:
         shared = train.shared
         rows = shared["inputs"][train.rows["month"]]
         center, spread = logs.moments(rows.reshape(-1, rows.shape[-1]))
         network = models.load(name)(
             rows.shape[-1], 2, shared["static"].shape[1], **({"sequence": True} | sizes), rngs=rngs
         )
-        maps, laws = shared["background"].shape[-1], len(settings.laws)
-        return Modulated(network, maps, laws, center, spread, productivity=0.01, window=settings.window)
+        maps, laws = shared["background"].shape[-1], len(self.settings.laws)
+        return Modulated(network, maps, laws, center, spread, productivity=0.01, window=self.settings.window)
 
-    def loss(self, model: Any, batch: Examples, key: "Array", training: bool, settings: RateSettings) -> "Array":
+    def loss(self, model: Any, batch: Examples, key: "Array", training: bool) -> "Array":
         """Minus the log-likelihood per event, but for what no forecast changes."""
-        last, every = settings.judged if training else 1, batch.shared["counts"].shape[1]
+        last, every = self.settings.judged if training else 1, batch.shared["counts"].shape[1]
         own = batch.rows["month"], jax.random.split(key, len(batch.rows["month"]))
 
         def of_month(row: tuple["Array", "Array"]) -> "Array":
             drop, pick = jax.random.split(row[1])
-            some = settings.stride * jnp.arange(every // settings.stride)
+            some = self.settings.stride * jnp.arange(every // self.settings.stride)
             cells = (jax.random.randint(pick, (), 0, every) + some) % every if training else slice(None)
             expected = _forecast(model, batch.shared, row[0], last, cells, drop if training else None)
             counts = _last(batch.shared["counts"], row[0], last)[:, cells]
@@ -168,13 +165,13 @@ class EarthquakeRates(Task[RateSettings]):
     def predict(self, model: Any, batch: Examples) -> "Array":
         return jax.lax.map(lambda month: _forecast(model, batch.shared, month, 1)[0], batch.rows["month"])
 
-    def baselines(self, settings: RateSettings) -> Mapping[str, Baseline]:
+    def baselines(self) -> Mapping[str, Baseline]:
         from geojax.baselines import seismicity as classical
 
         return {
             "climatology": classical.Climatology(),
             "smoothed seismicity": classical.SmoothedSeismicity(),
-            "Omori's law": classical.OmoriClusters(settings.completeness, settings.evaluations),
+            "Omori's law": classical.OmoriClusters(self.settings.completeness, self.settings.evaluations),
         }
 
     def statistics(
@@ -198,7 +195,7 @@ class EarthquakeRates(Task[RateSettings]):
         return drawn.rate_pictures(outcome)
 
 
-TASK = EarthquakeRates()
+TASK = EarthquakeRates
 
 
 def _last(series: "Array", month: "Array", count: int) -> "Array":

@@ -55,69 +55,63 @@ class EventClusters(Task[ClusterSettings]):
         "and chooses all else without labels; the adjusted Rand index tells how far clusters of later events agree "
         "with the classes."
     )
-    settings = ClusterSettings
+    settings_type = ClusterSettings
     models = ("deep_clustering",)
     headline = Score("adjusted_rand", "adjusted Rand index", "1", higher_is_better=True)
     predicted: ClassVar = {"long_name": "membership of each cluster, then the place in the latent space", "units": "1"}
     groups = "weeks"
 
-    def index(self, part: xr.Dataset, settings: ClusterSettings) -> pd.DataFrame:
-        rows = event_index.index(part, settings.classes, settings.unclassified)
-        return rows.assign(clusters=settings.clusters)
+    def index(self, part: xr.Dataset) -> pd.DataFrame:
+        return event_index.index(part, self.settings.classes, self.settings.unclassified)
 
-    def expand(self, index: pd.DataFrame, settings: ClusterSettings) -> pd.DataFrame:
-        return event_index.thinned(index, settings.most)
+    def expand(self, index: pd.DataFrame) -> pd.DataFrame:
+        return event_index.thinned(index, self.settings.most)
 
-    def examples(
-        self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: ClusterSettings
-    ) -> Examples:
+    def examples(self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset) -> Examples:
         # Parts before those of the rows are read, too: events around may lie in them. Later ones never count.
         events = catalogues.gather(parts, scaling, index["time"].max())
         centres = events.numbers(index)
         known: dict[str, np.ndarray] = dict(zip(catalogues.COLUMNS, events.scaled[centres].T, strict=True))
-        if {"height", "spacing"} & set(settings.inputs):
-            known |= catalogues.surroundings(events, centres, settings.neighbours)
-        inputs = np.stack([known[name] for name in settings.inputs], -1).astype("float32")
+        if {"height", "spacing"} & set(self.settings.inputs):
+            known |= catalogues.surroundings(events, centres, self.settings.neighbours)
+        inputs = np.stack([known[name] for name in self.settings.inputs], -1).astype("float32")
         return Examples({"inputs": inputs, "label": index["label"].to_numpy("int32")})
 
-    def model(
-        self, name: str, sizes: dict[str, Any], train: Examples, settings: ClusterSettings, rngs: nnx.Rngs
-    ) -> nnx.Module:
+    def model(self, name: str, sizes: dict[str, Any], train: Examples, rngs: nnx.Rngs) -> nnx.Module:
         from geojax.baselines import clustering as methods
 
         inputs = train.rows["inputs"]
-        if settings.code > inputs.shape[1]:
+        if self.settings.code > inputs.shape[1]:
             raise UserError(
-                f"examples: code: must not exceed the {inputs.shape[1]} inputs, but is {settings.code}. Lower it."
+                f"examples: code: must not exceed the {inputs.shape[1]} inputs, but is {self.settings.code}. Lower it."
             )
         _, axes = np.linalg.eigh(np.cov(inputs.T))
-        axes = axes[:, ::-1][:, : settings.code]
-        cluster = methods.starts(settings.clusters)[settings.start].fit(inputs).predict(inputs)
-        centres, radii = methods.moments(inputs @ axes, cluster, settings.clusters)
+        axes = axes[:, ::-1][:, : self.settings.code]
+        cluster = methods.starts(self.settings.clusters)[self.settings.start].fit(inputs).predict(inputs)
+        centres, radii = methods.moments(inputs @ axes, cluster, self.settings.clusters)
         return models.load(name)(axes, centres, radii, **sizes, rngs=rngs)
 
-    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: ClusterSettings) -> jax.Array:
+    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool) -> jax.Array:
         inputs = batch.rows["inputs"]
         code, restored = model(inputs, key if training else None)
-        sharp = sharpening(model.memberships(code), settings.evenness)
-        return jnp.mean((restored - inputs) ** 2) + settings.sharpening * sharp
+        sharp = sharpening(model.memberships(code), self.settings.evenness)
+        return jnp.mean((restored - inputs) ** 2) + self.settings.sharpening * sharp
 
     def predict(self, model: Any, batch: Examples) -> jax.Array:
         code = model.encode(batch.rows["inputs"])
         return jnp.concatenate([model.memberships(code), code], -1)
 
-    def baselines(self, settings: ClusterSettings) -> "Mapping[str, Clustering]":
+    def baselines(self) -> "Mapping[str, Clustering]":
         from geojax.baselines import clustering as methods
 
-        return methods.methods(settings.clusters, len(settings.inputs), settings.code)
+        return methods.methods(self.settings.clusters, len(self.settings.inputs), self.settings.code)
 
     def statistics(
         self, index: pd.DataFrame, examples: Examples, predictions: np.ndarray, scaling: xr.Dataset
     ) -> xr.Dataset:
-        clusters = int(index["clusters"].iloc[0])
+        clusters, label = self.settings.clusters, examples.rows["label"]
         cluster = predictions[:, :clusters].argmax(1)
-        classes, label = event_index.class_names(index), examples.rows["label"]
-        counts = clustering.contingency(label, cluster, index["group"], classes, clusters)
+        counts = clustering.contingency(label, cluster, index["group"], self.settings.classes, clusters)
         apart = pd.Series(clustering.silhouettes(examples.rows["inputs"], cluster)).groupby(index["group"]).sum()
         silhouette = ("group", apart.loc[counts["group"].values].to_numpy())
         return xr.Dataset({"counts": counts, "silhouette": silhouette})
@@ -130,7 +124,7 @@ class EventClusters(Task[ClusterSettings]):
     def pictures(self, outcome: Outcome) -> list[Picture]:
         from geojax.report import clusters
 
-        return clusters.pictures(outcome, event_index.class_names(outcome.index))
+        return clusters.pictures(outcome, self.settings.classes, self.settings.clusters)
 
 
-TASK = EventClusters()
+TASK = EventClusters

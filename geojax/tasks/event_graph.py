@@ -53,22 +53,20 @@ class EventGraph(Task[EventSettings]):
         "before it that lie nearest in space and time, and the nearest of those whose class is known, which are the "
         "training events? The run says whether its own depth is known; those of its neighbours are."
     )
-    settings = EventSettings
+    settings_type = EventSettings
     models = ("graph_attention", "graph_network")
     headline = Score("macro_f1", "macro F1", "1", higher_is_better=True)
     predicted: ClassVar = {"long_name": "probability of each class", "units": "1"}
     groups = "weeks"
 
-    def index(self, part: xr.Dataset, settings: EventSettings) -> pd.DataFrame:
-        return event_index.index(part, settings.classes, settings.unclassified)
+    def index(self, part: xr.Dataset) -> pd.DataFrame:
+        return event_index.index(part, self.settings.classes, self.settings.unclassified)
 
-    def expand(self, index: pd.DataFrame, settings: EventSettings) -> pd.DataFrame:
-        return event_index.thinned(index, settings.most)
+    def expand(self, index: pd.DataFrame) -> pd.DataFrame:
+        return event_index.thinned(index, self.settings.most)
 
-    def examples(
-        self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: EventSettings
-    ) -> Examples:
-        return self.pool(index, index, parts, scaling, settings)
+    def examples(self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset) -> Examples:
+        return self.pool(index, index, parts, scaling)
 
     def pool(
         self,
@@ -76,45 +74,43 @@ class EventGraph(Task[EventSettings]):
         whole: pd.DataFrame,
         parts: Mapping[str, xr.Dataset],
         scaling: xr.Dataset,
-        settings: EventSettings,
     ) -> Examples:
         # Parts before those of the rows are read, too: neighbours may lie in them. Later ones never count.
         events = catalogues.gather(parts, scaling, index["time"].max())
-        known = np.datetime64(settings.known_until + timedelta(days=1), "ns") - 1
+        known = np.datetime64(self.settings.known_until + timedelta(days=1), "ns") - 1
         if (index["split"] != "train").any() and index["time"].min() <= known:
             raise UserError(
                 f"examples: known_until: must lie before all events that are asked for, but {index['time'].min()} is "
-                f"not after {settings.known_until}. Give the last day of the training split."
+                f"not after {self.settings.known_until}. Give the last day of the training split."
             )
+        own = self.settings
         rows = catalogues.stars(
-            events, events.numbers(index), settings.near, settings.recent, speed_km_day=settings.speed_km_day,
-            depth=settings.own_depth, classes=settings.classes, known_until=known,
+            events, events.numbers(index), own.near, own.recent, speed_km_day=own.speed_km_day,
+            depth=own.own_depth, classes=own.classes, known_until=known,
         )  # fmt: skip
-        weight = balanced(whole["label"].to_numpy(), len(settings.classes)) ** settings.balance
+        weight = balanced(whole["label"].to_numpy(), len(self.settings.classes)) ** self.settings.balance
         label = index["label"].to_numpy("int32")
         return Examples(rows | {"label": label, "weight": weight[label]})
 
-    def model(
-        self, name: str, sizes: dict[str, Any], train: Examples, settings: EventSettings, rngs: nnx.Rngs
-    ) -> nnx.Module:
+    def model(self, name: str, sizes: dict[str, Any], train: Examples, rngs: nnx.Rngs) -> nnx.Module:
         inputs, along = (train.rows[key].shape[-1] for key in ("nodes", "edge_features"))
-        return models.load(name)(inputs, len(settings.classes), along, "node", **sizes, rngs=rngs)
+        return models.load(name)(inputs, len(self.settings.classes), along, "node", **sizes, rngs=rngs)
 
-    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: EventSettings) -> jax.Array:
+    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool) -> jax.Array:
         rows, drop = batch.rows, None
-        wanted = jax.nn.one_hot(rows["label"], len(settings.classes))
+        wanted = jax.nn.one_hot(rows["label"], len(self.settings.classes))
         if training:
             thin, drop = jax.random.split(key)
-            kept = jax.random.bernoulli(thin, 1 - settings.dropped, rows["mask"].shape).at[:, 0].set(True)
+            kept = jax.random.bernoulli(thin, 1 - self.settings.dropped, rows["mask"].shape).at[:, 0].set(True)
             rows = rows | {"mask": rows["mask"] & kept}
-            wanted = optax.smooth_labels(wanted, settings.smoothing)
+            wanted = optax.smooth_labels(wanted, self.settings.smoothing)
         each = optax.softmax_cross_entropy(_logits(model, rows, drop), wanted)
         return jnp.average(each, weights=rows["weight"])
 
     def predict(self, model: Any, batch: Examples) -> jax.Array:
         return jax.nn.softmax(_logits(model, batch.rows))
 
-    def baselines(self, settings: EventSettings) -> "dict[str, FeatureClassifier]":
+    def baselines(self) -> "dict[str, FeatureClassifier]":
         from geojax.baselines import event_classifiers
 
         return event_classifiers.tuned()
@@ -122,9 +118,8 @@ class EventGraph(Task[EventSettings]):
     def statistics(
         self, index: pd.DataFrame, examples: Examples, predictions: np.ndarray, scaling: xr.Dataset
     ) -> xr.Dataset:
-        classes = event_index.class_names(index)
-        counts = classification.confusion(examples.rows["label"], predictions.argmax(1), index["group"], classes)
-        return counts.to_dataset(name="counts")
+        own = examples.rows["label"], predictions.argmax(1), index["group"]
+        return classification.confusion(*own, self.settings.classes).to_dataset(name="counts")
 
     def score(self, statistics: xr.Dataset) -> xr.Dataset:
         return classification.precision_recall_f1(statistics["counts"])
@@ -132,10 +127,10 @@ class EventGraph(Task[EventSettings]):
     def pictures(self, outcome: Outcome) -> list[Picture]:
         from geojax.report import events
 
-        return events.class_pictures(outcome, event_index.class_names(outcome.index))
+        return events.class_pictures(outcome, self.settings.classes)
 
 
-TASK = EventGraph()
+TASK = EventGraph
 
 
 def _logits(model: Any, rows: Mapping[str, jax.Array], key: jax.Array | None = None) -> jax.Array:

@@ -54,24 +54,24 @@ class Facies(Task[FaciesSettings]):
         "Which of nine lithofacies lies at a depth, by the wireline logs of half a dozen feet around it? Each well is "
         "tested once, by methods that were fitted and tuned on other wells."
     )
-    settings = FaciesSettings
+    settings_type = FaciesSettings
     models = ("mlp", "cnn", "gru", "lstm")
     headline = Score("micro_f1", "micro F1", "1", higher_is_better=True)
     predicted: ClassVar = {"long_name": "probability of each facies", "units": "1"}
     groups = "wells"
     unit = "well"
 
-    def index(self, part: xr.Dataset, settings: FaciesSettings) -> pd.DataFrame:
-        if absent := [name for name in (*settings.logs, "facies") if name not in part]:
+    def index(self, part: xr.Dataset) -> pd.DataFrame:
+        if absent := [name for name in (*self.settings.logs, "facies") if name not in part]:
             raise UserError(
                 f"part {part.attrs['part']}: must hold {', '.join(absent)}, but holds {', '.join(map(str, part))}. "
                 "Name its logs under `examples: logs`, or correct `reader: variables`."
             )
-        values = np.stack([part[name].values for name in settings.logs], 1)
+        values = np.stack([part[name].values for name in self.settings.logs], 1)
         label = part["facies"].values.astype(int) - 1
-        if not ((label >= 0) & (label < len(settings.facies))).all():
+        if not ((label >= 0) & (label < len(self.settings.facies))).all():
             raise UserError(
-                f"part {part.attrs['part']}: facies must lie from 1 to {len(settings.facies)}, but run from "
+                f"part {part.attrs['part']}: facies must lie from 1 to {len(self.settings.facies)}, but run from "
                 f"{label.min() + 1} to {label.max() + 1}. Name all under `examples: facies`."
             )
         return pd.DataFrame(
@@ -86,65 +86,60 @@ class Facies(Task[FaciesSettings]):
             }
         )
 
-    def examples(
-        self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: FaciesSettings
-    ) -> Examples:
-        window = np.empty((len(index), 2 * settings.reach + 1, len(settings.logs)), "float32")
+    def examples(self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset) -> Examples:
+        window = np.empty((len(index), 2 * self.settings.reach + 1, len(self.settings.logs)), "float32")
         for part, rows in index.groupby("part", sort=False):
-            values = np.stack([parts[str(part)][name].values for name in settings.logs], 1)
-            window[rows.index] = logs.windows(values, rows["position"].to_numpy(), settings.reach)
+            values = np.stack([parts[str(part)][name].values for name in self.settings.logs], 1)
+            window[rows.index] = logs.windows(values, rows["position"].to_numpy(), self.settings.reach)
         return Examples({"window": window, "label": index["label"].to_numpy("int32")})
 
-    def model(
-        self, name: str, sizes: dict[str, Any], train: Examples, settings: FaciesSettings, rngs: nnx.Rngs
-    ) -> nnx.Module:
-        center, spread = logs.moments(train.rows["window"][:, settings.reach])
-        inputs, classes = 2 * len(settings.logs), len(settings.facies)
+    def model(self, name: str, sizes: dict[str, Any], train: Examples, rngs: nnx.Rngs) -> nnx.Module:
+        center, spread = logs.moments(train.rows["window"][:, self.settings.reach])
+        inputs, classes = 2 * len(self.settings.logs), len(self.settings.facies)
         if name == "mlp":
-            inputs *= 2 * settings.reach + 1
+            inputs *= 2 * self.settings.reach + 1
         if name in ("gru", "lstm"):  # they read the window from both ends to the depth in its middle
             sizes = {"bidirectional": True, "sequence": True} | sizes
         return Scaled(models.load(name)(inputs, classes, **sizes, rngs=rngs), center, spread)
 
-    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: FaciesSettings) -> jax.Array:
+    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool) -> jax.Array:
         window, label = batch.rows["window"], batch.rows["label"]
         if not training:
             return cross_entropy(_logits(model, window), label)
         level, grain, drop = jax.random.split(key, 3)
-        shift = settings.calibration * jax.random.normal(level, (len(window), 1, window.shape[2]))
-        noise = settings.noise * jax.random.normal(grain, window.shape)
+        shift = self.settings.calibration * jax.random.normal(level, (len(window), 1, window.shape[2]))
+        noise = self.settings.noise * jax.random.normal(grain, window.shape)
         window = window + (shift + noise) * model.spread[...]
-        return cross_entropy(_logits(model, window, drop), label, settings.smoothing)
+        return cross_entropy(_logits(model, window, drop), label, self.settings.smoothing)
 
     def predict(self, model: Any, batch: Examples) -> jax.Array:
         return jax.nn.softmax(_logits(model, batch.rows["window"]))
 
-    def baselines(self, settings: FaciesSettings) -> dict[str, "FeatureClassifier"]:
+    def baselines(self) -> dict[str, "FeatureClassifier"]:
         from geojax.baselines import facies
 
-        return facies.classifiers(len(settings.facies), settings.trials)
+        return facies.classifiers(len(self.settings.facies), self.settings.trials)
 
     def statistics(
         self, index: pd.DataFrame, examples: Examples, predictions: np.ndarray, scaling: xr.Dataset
     ) -> xr.Dataset:
-        classes = FACIES if predictions.shape[1] == len(FACIES) else tuple(map(str, range(1, predictions.shape[1] + 1)))
-        counts = classification.confusion(examples.rows["label"], predictions.argmax(1), index["well"], classes)
-        return counts.to_dataset(name="counts")
+        own = examples.rows["label"], predictions.argmax(1), index["well"]
+        return classification.confusion(*own, self.settings.facies).to_dataset(name="counts")
 
     def score(self, statistics: xr.Dataset) -> xr.Dataset:
         counts = statistics["counts"]
         found = classification.precision_recall_f1(counts).rename(accuracy="micro_f1")
-        if counts.sizes["true"] != len(ADJACENT):  # of other facies it is not known which are adjacent
+        if self.settings.facies != FACIES:  # of other facies it is not known which are adjacent
             return found
         return found.assign(adjacent_accuracy=classification.adjacent_accuracy(counts, ADJACENT))
 
     def pictures(self, outcome: Outcome) -> list[Picture]:
         from geojax.report import wells
 
-        return wells.facies_pictures(outcome, FACIES)
+        return wells.facies_pictures(outcome, self.settings.facies)
 
 
-TASK = Facies()
+TASK = Facies
 
 
 def _logits(model: Any, window: jax.Array, key: jax.Array | None = None) -> jax.Array:

@@ -44,72 +44,70 @@ class GeomagneticStorm(Task[WindowSettings]):
         "quiet hours? The label is planetary: Kp of the interval of three hours. There is one storm, so that the "
         "intervals say how surely its own hours are told apart, and nothing of other storms."
     )
-    settings = WindowSettings
+    settings_type = WindowSettings
     models = ("dense_autoencoder",)
     headline = Score("roc_auc", "area under the ROC curve", "1", higher_is_better=True)
     predicted: ClassVar = {"long_name": "logarithm (base 10) of the anomaly score", "units": "1"}
     groups = "intervals of three hours of one storm"
 
-    def index(self, part: xr.Dataset, settings: WindowSettings) -> pd.DataFrame:
-        time = _times(part, settings)
+    def index(self, part: xr.Dataset) -> pd.DataFrame:
+        time = _times(part, self.settings)
         begins = observatory.intervals(time)
-        starts = np.arange(0, len(time) - settings.steps + 1)
-        own = starts[begins[starts] == begins[starts + settings.steps - 1]]  # no window lies in two intervals
-        field = _field(part, settings)
+        starts = np.arange(0, len(time) - self.settings.steps + 1)
+        own = starts[begins[starts] == begins[starts + self.settings.steps - 1]]  # no window lies in two intervals
+        field = _field(part, self.settings)
         return pd.DataFrame(
             {
                 "position": own,
                 "group": np.datetime_as_string(begins[own], "h"),
                 "time": time[own],
-                "end": time[own + settings.steps - 1],
+                "end": time[own + self.settings.steps - 1],
                 "station": str(part["station"].item()) if "station" in part.coords else "one",
-                "content": [hashlib.sha256(field[i : i + settings.steps].tobytes()).hexdigest() for i in own],
-                "kp": observatory.activity(time[own], settings.kp),
+                "content": [hashlib.sha256(field[i : i + self.settings.steps].tobytes()).hexdigest() for i in own],
+                "kp": observatory.activity(time[own], self.settings.kp),
             }
         )
 
-    def expand(self, index: pd.DataFrame, settings: WindowSettings) -> pd.DataFrame:
+    def expand(self, index: pd.DataFrame) -> pd.DataFrame:
         """Windows side by side; those of training overlap, those of validation come plain and planted."""
         place = index.groupby("group")["position"].transform(lambda own: own - own.min())
-        stride = np.where(index["split"] == "train", settings.training_stride, settings.steps)
+        stride = np.where(index["split"] == "train", self.settings.training_stride, self.settings.steps)
         kept = index[place % stride == 0].assign(planted=False)
         planted = kept[kept["split"] == "validation"].assign(planted=True)
-        storm = kept["kp"] >= observatory.kp(settings.storm_kp) - 1e-6
+        storm = kept["kp"] >= observatory.kp(self.settings.storm_kp) - 1e-6
         if (wrong := kept[storm & (kept["split"] != "test")]).size:
             raise UserError(f"split: training and validation must be quiet, but Kp is {wrong['kp'].iloc[0]:.2f} in "
                             f"{wrong['group'].iloc[0]}. Mend `split`.")  # fmt: skip
         return pd.concat([kept, planted], ignore_index=True)
 
-    def examples(
-        self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: WindowSettings
-    ) -> Examples:
-        spread = np.array([float(scaling[f"{name}_spread"]) for name in settings.components])
-        count = len(settings.medians_h), settings.steps, len(settings.components)
+    def examples(self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset) -> Examples:
+        spread = np.array([float(scaling[f"{name}_spread"]) for name in self.settings.components])
+        count = len(self.settings.medians_h), self.settings.steps, len(self.settings.components)
         window = np.empty((len(index), *count[1:]), "float32")
         departure = np.empty((len(index), *count), "float32")
         for part, rows in index.groupby("part", sort=False):
-            field = _field(parts[str(part)], settings) * spread
-            lengths = [round(3600 * hours / settings.average_s) for hours in settings.medians_h]
+            field = _field(parts[str(part)], self.settings) * spread
+            lengths = [round(3600 * hours / self.settings.average_s) for hours in self.settings.medians_h]
             others = np.stack([field - observatory.running_median(field, length) for length in lengths])
             for place, row in zip(rows.index, rows.itertuples(), strict=True):
-                own = slice(row.position, row.position + settings.steps)
+                own = slice(row.position, row.position + self.settings.steps)
                 plain, changed = field[own], field[own]
                 if row.planted:
-                    generator = np.random.default_rng([settings.seed, row.position])
-                    (changed,) = observatory.plant(generator, plain[None], settings.average_s, settings.planted_nt)
+                    generator = np.random.default_rng([self.settings.seed, row.position])
+                    (changed,) = observatory.plant(
+                        generator, plain[None], self.settings.average_s, self.settings.planted_nt
+                    )
                 window[place] = changed - changed.mean(0)
                 departure[place] = others[:, own] + changed - plain
-        event = (index["kp"] >= observatory.kp(settings.storm_kp) - 1e-6).to_numpy("float32")
+        event = (index["kp"] >= observatory.kp(self.settings.storm_kp) - 1e-6).to_numpy("float32")
         rows = {"window": window, "departure": departure, "planted": index["planted"].to_numpy("float32")}
         return Examples(rows | {"event": event})
 
-    def model(
-        self, name: str, sizes: dict[str, Any], train: Examples, settings: WindowSettings, rngs: nnx.Rngs
-    ) -> nnx.Module:
+    def model(self, name: str, sizes: dict[str, Any], train: Examples, rngs: nnx.Rngs) -> nnx.Module:
         scale = train.rows["window"].std((0, 1))
-        return Scaled(models.load(name)(settings.steps * len(scale), **sizes, rngs=rngs), scale)
+        return Scaled(models.load(name)(self.settings.steps * len(scale), **sizes, rngs=rngs), scale)
 
-    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: WindowSettings) -> jax.Array:
+    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool) -> jax.Array:
         """Mean square of what is not reconstructed of plain windows; in training, windows are turned over at random."""
         window, plain = batch.rows["window"], 1 - batch.rows["planted"]
         if training:
@@ -120,11 +118,11 @@ class GeomagneticStorm(Task[WindowSettings]):
     def predict(self, model: Any, batch: Examples) -> jax.Array:
         return jnp.log10(model(batch.rows["window"]) + 1e-12)
 
-    def baselines(self, settings: WindowSettings) -> Mapping[str, Baseline]:
+    def baselines(self) -> Mapping[str, Baseline]:
         from geojax.baselines import anomalies
 
         return {
-            "running median": anomalies.RunningMedian(settings.medians_h),
+            "running median": anomalies.RunningMedian(self.settings.medians_h),
             "range": anomalies.Range(),
             "principal components": anomalies.PrincipalComponents(),
             "isolation forest": anomalies.IsolationForest(),
@@ -166,7 +164,7 @@ class Scaled(nnx.Module):
         return jnp.mean((self.autoencoder(flat, key) - flat) ** 2, -1)
 
 
-TASK = GeomagneticStorm()
+TASK = GeomagneticStorm
 
 
 def _times(part: xr.Dataset, settings: WindowSettings) -> np.ndarray:

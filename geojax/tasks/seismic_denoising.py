@@ -70,68 +70,64 @@ class SeismicDenoising(Task[DenoisingSettings]):
         "method has seen, with real noise of other stations, from before the event, added at -10 to 10 dB. Each window "
         "begins with noise alone, which every method may look at."
     )
-    settings = DenoisingSettings
+    settings_type = DenoisingSettings
     models = ("mask_denoiser",)
     headline = Score("snr_gain", "gain in signal-to-noise ratio", "dB", higher_is_better=True, slices="SNR")
     predicted: ClassVar = {"long_name": "denoised ground motion, in deviations of the noisy window", "units": "1"}
     groups = "stations, within each test block"
     unit = "station"
 
-    def index(self, part: xr.Dataset, settings: DenoisingSettings) -> pd.DataFrame:
-        if (rate := part.attrs["sampling_rate_hz"]) != settings.rate_hz:
+    def index(self, part: xr.Dataset) -> pd.DataFrame:
+        if (rate := part.attrs["sampling_rate_hz"]) != self.settings.rate_hz:
             raise UserError(
                 f"examples: rate_hz must be the records' own, {rate:g} in part {part.attrs['part']}, but is "
-                f"{settings.rate_hz:g}. Change it, and `thinning` with it."
+                f"{self.settings.rate_hz:g}. Change it, and `thinning` with it."
             )
         rows = windows.stations(part)
-        length = part.sizes["sample"] // settings.thinning
-        return rows.assign(p=rows["p"] // settings.thinning, length=length, rate_hz=settings.thinned_hz)
+        length = part.sizes["sample"] // self.settings.thinning
+        return rows.assign(p=rows["p"] // self.settings.thinning, length=length, rate_hz=self.settings.thinned_hz)
 
-    def expand(self, index: pd.DataFrame, settings: DenoisingSettings) -> pd.DataFrame:
+    def expand(self, index: pd.DataFrame) -> pd.DataFrame:
         pieces = []
         for _, block in index.groupby("group", sort=False):
             training = block["split"].iloc[0] == "train"
-            levels = (0.0,) if training else settings.levels_db  # training draws its own
-            repeats = settings.train_windows if training else settings.evaluation_windows
-            pieces.append(mixtures.draw(block, levels, repeats, settings.seed, settings))
+            levels = (0.0,) if training else self.settings.levels_db  # training draws its own
+            repeats = self.settings.train_windows if training else self.settings.evaluation_windows
+            pieces.append(mixtures.draw(block, levels, repeats, self.settings.seed, self.settings))
         return pd.concat(pieces, ignore_index=True)
 
-    def examples(
-        self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: DenoisingSettings
-    ) -> Examples:
+    def examples(self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset) -> Examples:
         training = bool((index["split"] == "train").all())
-        noisy, clean = np.empty((2, 0 if training else len(index), 3, settings.samples), "float32")
+        noisy, clean = np.empty((2, 0 if training else len(index), 3, self.settings.samples), "float32")
         station, kept, count = np.zeros(len(index), "int32"), [], 0
         for part, rows in index.groupby("part", sort=False):
-            records = mixtures.thin(parts[str(part)]["waveform"].values, settings.thinning)
+            records = mixtures.thin(parts[str(part)]["waveform"].values, self.settings.thinning)
             own, place = np.unique(rows["position"], return_inverse=True)
             station[rows.index] = count + place
             count += len(own)
             if training:
                 kept.append(records[own])
             else:
-                noisy[rows.index], clean[rows.index] = mixtures.mix(records, rows, settings.samples)
+                noisy[rows.index], clean[rows.index] = mixtures.mix(records, rows, self.settings.samples)
         if not training:
             return Examples({"noisy": noisy, "clean": clean, "onset": index["onset"].to_numpy("int32")})
         first = index.assign(place=station).drop_duplicates("place").sort_values("place")
-        quiet = mixtures.quiet_until(first["p"].to_numpy(), settings.samples, settings.thinned_hz)
+        quiet = mixtures.quiet_until(first["p"].to_numpy(), self.settings.samples, self.settings.thinned_hz)
         shared = {"waveforms": np.concatenate(kept), "quiet_until": quiet.astype("int32")}
-        shared["lenders"] = windows.lenders(first, settings.seed)
+        shared["lenders"] = windows.lenders(first, self.settings.seed)
         return Examples({"station": station, "p": index["p"].to_numpy("int32")}, shared)
 
-    def model(
-        self, name: str, sizes: dict[str, Any], train: Examples, settings: DenoisingSettings, rngs: nnx.Rngs
-    ) -> nnx.Module:
-        return models.load(name)(3, STFT(settings.frame, settings.hop), settings.quiet, **sizes, rngs=rngs)
+    def model(self, name: str, sizes: dict[str, Any], train: Examples, rngs: nnx.Rngs) -> nnx.Module:
+        return models.load(name)(
+            3, STFT(self.settings.frame, self.settings.hop), self.settings.quiet, **sizes, rngs=rngs
+        )
 
-    def loss(
-        self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: DenoisingSettings
-    ) -> jax.Array:
+    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool) -> jax.Array:
         if not training:
             return log_error(model(batch.rows["noisy"]), batch.rows["clean"])
         draw, drop = jax.random.split(key)
         keys = jax.random.split(draw, len(batch.rows["p"]))
-        noisy, clean = jax.vmap(partial(_fresh_mixture, settings, batch.shared))(keys, batch.rows)
+        noisy, clean = jax.vmap(partial(_fresh_mixture, self.settings, batch.shared))(keys, batch.rows)
         return log_error(model(noisy, drop), clean)
 
     def predict(self, model: Any, batch: Examples) -> jax.Array:
@@ -139,15 +135,15 @@ class SeismicDenoising(Task[DenoisingSettings]):
         views = [augment.turn(model(augment.turn(noisy, angle)), -angle) for angle in ANGLES]
         return jnp.mean(jnp.stack(views), 0)
 
-    def baselines(self, settings: DenoisingSettings) -> dict[str, Baseline]:
+    def baselines(self) -> dict[str, Baseline]:
         from geojax.baselines import denoising as classical
 
         return {
             "as recorded": classical.AsRecorded(),
-            "band-pass": classical.BandPass(settings.thinned_hz),
-            "low-rank spectrogram": classical.LowRank(settings.quiet),
-            "thresholding": classical.Thresholding(settings.quiet),
-            "Wiener filter": classical.Wiener(settings.quiet),
+            "band-pass": classical.BandPass(self.settings.thinned_hz),
+            "low-rank spectrogram": classical.LowRank(self.settings.quiet),
+            "thresholding": classical.Thresholding(self.settings.quiet),
+            "Wiener filter": classical.Wiener(self.settings.quiet),
         }
 
     def statistics(
@@ -167,7 +163,7 @@ class SeismicDenoising(Task[DenoisingSettings]):
         return drawn.pictures(outcome)
 
 
-TASK = SeismicDenoising()
+TASK = SeismicDenoising
 
 
 def _fresh_mixture(

@@ -57,34 +57,32 @@ class SeismicPhases(Task[PhaseSettings]):
         "Which wave arrives first in a window of three-component ground motion: none (noise), P, S, or is the window "
         "coda? Windows of stations that no method has seen, with real noise of a neighbouring station added."
     )
-    settings = PhaseSettings
+    settings_type = PhaseSettings
     models = ("cnn", "cnn2d")
     headline = Score("macro_f1", "macro F1", "1", higher_is_better=True)
     predicted: ClassVar = {"long_name": "probability of noise, P, S and coda", "units": "1"}
     groups = "stations, within each test block"
     unit = "station"  # a pool holds the records of its stations
 
-    def index(self, part: xr.Dataset, settings: PhaseSettings) -> pd.DataFrame:
+    def index(self, part: xr.Dataset) -> pd.DataFrame:
         return windows.stations(part).assign(s=part["s_onset"].values)
 
-    def expand(self, index: pd.DataFrame, settings: PhaseSettings) -> pd.DataFrame:
+    def expand(self, index: pd.DataFrame) -> pd.DataFrame:
         pieces = []
         for _, block in index.groupby("group", sort=False):
             training = block["split"].iloc[0] == "train"
-            repeats = settings.train_windows if training else settings.evaluation_windows
-            pieces.append(windows.draw(block, repeats, settings.seed, settings))
+            repeats = self.settings.train_windows if training else self.settings.evaluation_windows
+            pieces.append(windows.draw(block, repeats, self.settings.seed, self.settings))
         return pd.concat(pieces, ignore_index=True)
 
-    def examples(
-        self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: PhaseSettings
-    ) -> Examples:
+    def examples(self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset) -> Examples:
         training = bool((index["split"] == "train").all())
-        window = np.empty((len(index), 3, settings.samples), "float32")
+        window = np.empty((len(index), 3, self.settings.samples), "float32")
         waveforms, station, count = np.empty(0), np.zeros(len(index), "int32"), 0
         stations = len(index[["part", "position"]].drop_duplicates())
         for part, rows in index.groupby("part", sort=False):
             records = parts[str(part)]["waveform"].values
-            window[rows.index] = windows.cut(records, rows, settings.samples)
+            window[rows.index] = windows.cut(records, rows, self.settings.samples)
             own, place = np.unique(rows["position"], return_inverse=True)
             station[rows.index] = count + place
             if training:
@@ -96,36 +94,36 @@ class SeismicPhases(Task[PhaseSettings]):
         if not training:
             return Examples(rows)
         ranges = [
-            windows.start_range(CLASSES[row.label], row.p, row.s, settings.samples, row.rate_hz)
+            windows.start_range(CLASSES[row.label], row.p, row.s, self.settings.samples, row.rate_hz)
             for row in index.itertuples()
         ]
         onset = np.select([rows["label"] == 1, rows["label"] == 2], [index["p"], index["s"]], -1)
         rows |= {"station": station, "range": np.array(ranges, "int32"), "onset": onset.astype("int32")}
         first = index.assign(place=station).drop_duplicates("place").sort_values("place")
-        quiet = [windows.start_range("noise", r.p, r.s, settings.samples, r.rate_hz)[1] for r in first.itertuples()]
-        lent = {"lenders": windows.lenders(first, settings.seed), "quiet_until": np.array(quiet, "int32")}
+        quiet = [
+            windows.start_range("noise", r.p, r.s, self.settings.samples, r.rate_hz)[1] for r in first.itertuples()
+        ]
+        lent = {"lenders": windows.lenders(first, self.settings.seed), "quiet_until": np.array(quiet, "int32")}
         return Examples(rows, {"waveforms": waveforms} | lent)
 
-    def model(
-        self, name: str, sizes: dict[str, Any], train: Examples, settings: PhaseSettings, rngs: nnx.Rngs
-    ) -> nnx.Module:
+    def model(self, name: str, sizes: dict[str, Any], train: Examples, rngs: nnx.Rngs) -> nnx.Module:
         network = models.load(name)(3, len(CLASSES), **sizes, rngs=rngs)
         return Spectrogram(network, STFT(*FRAME), FRAMES) if name == "cnn2d" else network
 
-    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: PhaseSettings) -> jax.Array:
+    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool) -> jax.Array:
         if not training:
             return cross_entropy(model(_channels_last(batch.rows["window"])), batch.rows["label"])
         draw, drop = jax.random.split(key)
         origin = {name: batch.rows[name] for name in ("station", "range", "onset")}
         keys = jax.random.split(draw, len(batch.rows["label"]))
-        inputs = jax.vmap(partial(_fresh_window, settings, batch.shared))(keys, origin)
-        return cross_entropy(model(_channels_last(inputs), drop), batch.rows["label"], settings.smoothing)
+        inputs = jax.vmap(partial(_fresh_window, self.settings, batch.shared))(keys, origin)
+        return cross_entropy(model(_channels_last(inputs), drop), batch.rows["label"], self.settings.smoothing)
 
     def predict(self, model: Any, batch: Examples) -> jax.Array:
         views = [model(_channels_last(augment.turn(batch.rows["window"], angle))) for angle in ANGLES]
         return jnp.mean(jax.nn.softmax(jnp.stack(views)), 0)
 
-    def baselines(self, settings: PhaseSettings) -> dict[str, "FeatureClassifier"]:
+    def baselines(self) -> dict[str, "FeatureClassifier"]:
         from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
@@ -133,7 +131,7 @@ class SeismicPhases(Task[PhaseSettings]):
 
         from geojax.baselines.classifiers import FeatureClassifier
 
-        features = _Features(settings)
+        features = _Features(self.settings)
         forests = [
             RandomForestClassifier(100, min_samples_leaf=leaf, max_features=share, n_jobs=-1, random_state=0)
             for leaf in (1, 2, 4)
@@ -164,7 +162,7 @@ class SeismicPhases(Task[PhaseSettings]):
         return seismology.phase_pictures(outcome, CLASSES)
 
 
-TASK = SeismicPhases()
+TASK = SeismicPhases
 
 
 def _channels_last(window: jax.Array) -> jax.Array:

@@ -56,15 +56,15 @@ class SeismicPicking(Task[PickingSettings]):
         "array that no method has seen, with real noise added, and later events below northern Chile, both with "
         "derived onsets. Out of it: an analyst's picks at a coal mine."
     )
-    settings = PickingSettings
+    settings_type = PickingSettings
     models = ("unet1d",)
     headline = Score("f1", "F1 of picks within 0.1 s", "1", higher_is_better=True, slices="dataset")
     predicted: ClassVar = {"long_name": "probability of P and S at each sample", "units": "1"}
     groups = "stations and events, within each part"
     unit = "unit"
 
-    def index(self, part: xr.Dataset, settings: PickingSettings) -> pd.DataFrame:
-        own = arrivals.records(part, settings.rates_hz, settings.rate_hz)
+    def index(self, part: xr.Dataset) -> pd.DataFrame:
+        own = arrivals.records(part, self.settings.rates_hz, self.settings.rate_hz)
         rows = pd.DataFrame(
             {
                 "position": np.arange(len(own.unit)),
@@ -82,81 +82,78 @@ class SeismicPicking(Task[PickingSettings]):
             }
         )
         rows = rows[rows["p"].notna()]  # a record begins at its P onset: without one nothing of it is known
-        lends = [arrivals.quiet_until(p, settings.samples, own.rate_hz) > 0 for p in rows["p"]]
+        lends = [arrivals.quiet_until(p, self.settings.samples, own.rate_hz) > 0 for p in rows["p"]]
         return rows.assign(lends=lends)
 
-    def expand(self, index: pd.DataFrame, settings: PickingSettings) -> pd.DataFrame:
+    def expand(self, index: pd.DataFrame) -> pd.DataFrame:
         pieces = []
         for (_, split), rows in index.groupby(["part", "split"], sort=False):
             if split == "train":
                 pieces.append(rows[rows["s"].notna()])
             else:
-                pieces.append(arrivals.draw(rows, settings))
+                pieces.append(arrivals.draw(rows, self.settings))
         return pd.concat(pieces, ignore_index=True)
 
-    def examples(
-        self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: PickingSettings
-    ) -> Examples:
+    def examples(self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset) -> Examples:
         training = bool((index["split"] == "train").all())
-        window = np.empty((0 if training else len(index), 3, settings.samples), "float32")
+        window = np.empty((0 if training else len(index), 3, self.settings.samples), "float32")
         length = int(index["length"].max())
         waveforms = np.zeros((len(index) if training else 0, 3, length), "float32")
         for part, rows in index.groupby("part", sort=False):
-            own = arrivals.waveforms(parts[str(part)], settings.rates_hz, settings.rate_hz)
+            own = arrivals.waveforms(parts[str(part)], self.settings.rates_hz, self.settings.rate_hz)
             if training:
                 waveforms[rows.index, :, : own.shape[-1]] = own[rows["position"]]
             else:
-                window[rows.index] = arrivals.cut(own, rows, settings.samples)
+                window[rows.index] = arrivals.cut(own, rows, self.settings.samples)
         if training:
             rows = {"record": np.arange(len(index), dtype="int32"), "length": index["length"].to_numpy("int32")}
             rows |= {name: index[name].to_numpy("float32") for name in ("p", "s")}
             lending = np.flatnonzero(index["lends"])
-            quiet = [arrivals.quiet_until(r.p, settings.samples, r.rate_hz) for r in index.iloc[lending].itertuples()]
+            quiet = [
+                arrivals.quiet_until(r.p, self.settings.samples, r.rate_hz) for r in index.iloc[lending].itertuples()
+            ]
             shared = {"waveforms": waveforms, "lending": lending.astype("int32"), "quiet": np.array(quiet, "int32")}
             return Examples(rows, shared)
         onsets = index[["p", "s"]].to_numpy("float64") - index[["start"]].to_numpy()
-        inside = (onsets >= 0) & (onsets < settings.samples) & (index[["kind"]] != "noise").to_numpy()
+        inside = (onsets >= 0) & (onsets < self.settings.samples) & (index[["kind"]] != "noise").to_numpy()
         judged = index[["p", "s"]].notna().to_numpy() | (index[["kind"]] == "noise").to_numpy()
         rate = index["rate_hz"].to_numpy("float32")
         onsets = np.where(inside, onsets, np.nan).astype("float32")
-        own = {"window": window, "onsets": onsets, "judged": judged, "rate_hz": rate}
-        return Examples(own | {"threshold": np.tile(np.array(settings.threshold, "float32"), (len(index), 1))})
+        return Examples({"window": window, "onsets": onsets, "judged": judged, "rate_hz": rate})
 
-    def model(
-        self, name: str, sizes: dict[str, Any], train: Examples, settings: PickingSettings, rngs: nnx.Rngs
-    ) -> nnx.Module:
+    def model(self, name: str, sizes: dict[str, Any], train: Examples, rngs: nnx.Rngs) -> nnx.Module:
         return models.load(name)(6, 1 + len(PHASES), **sizes, rngs=rngs)
 
-    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: PickingSettings) -> jax.Array:
+    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool) -> jax.Array:
         if training:
             draw, key = jax.random.split(key)
             keys = jax.random.split(draw, len(batch.rows["p"]))
-            window, onsets = jax.vmap(partial(_fresh_window, settings, batch.shared))(keys, batch.rows)
+            window, onsets = jax.vmap(partial(_fresh_window, self.settings, batch.shared))(keys, batch.rows)
             logits = model(_inputs(window), key)
         else:
             onsets = batch.rows["onsets"]
             logits = model(_inputs(batch.rows["window"]))
-        return optax.softmax_cross_entropy(logits, _bells(onsets, settings)).mean()
+        return optax.softmax_cross_entropy(logits, _bells(onsets, self.settings)).mean()
 
     def predict(self, model: Any, batch: Examples) -> jax.Array:
         windows = (augment.turn(batch.rows["window"], angle) for angle in ANGLES)
         views = [jax.nn.softmax(model(_inputs(window)))[..., 1:] for window in windows]
         return jnp.swapaxes(jnp.mean(jnp.stack(views), 0), 1, 2)
 
-    def baselines(self, settings: PickingSettings) -> dict[str, Baseline]:
+    def baselines(self) -> dict[str, Baseline]:
         from geojax.baselines import picking as classical
 
         return {
-            "AIC": classical.Aic(settings.threshold),
-            "Baer & Kradolfer": classical.BaerKradolfer(settings.threshold),
-            "STA-LTA": classical.StaLta(settings.threshold),
+            "AIC": classical.Aic(self.settings.threshold),
+            "Baer & Kradolfer": classical.BaerKradolfer(self.settings.threshold),
+            "STA-LTA": classical.StaLta(self.settings.threshold),
         }
 
     def statistics(
         self, index: pd.DataFrame, examples: Examples, predictions: np.ndarray, scaling: xr.Dataset
     ) -> xr.Dataset:
         rows = examples.rows
-        off, count = picking.every(predictions, rows["onsets"], rows["threshold"][0], rows["rate_hz"])
+        off, count = picking.every(predictions, rows["onsets"], self.settings.threshold, rows["rate_hz"])
         sums = picking.sums(off, count, rows["onsets"], rows["judged"], index["unit"], index["dataset"])
         return resampling.within_blocks(sums, index.assign(group=index["part"]), "unit")
 
@@ -166,18 +163,16 @@ class SeismicPicking(Task[PickingSettings]):
     def pictures(self, outcome: Outcome) -> list[Picture]:
         from geojax.report import picking as drawn
 
-        return drawn.pictures(outcome)
+        return drawn.pictures(outcome, self.settings.threshold)
 
-    def apply(
-        self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, settings: PickingSettings
-    ) -> list[Path]:
+    def apply(self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path) -> list[Path]:
         from geojax.data import continuous
 
-        finders = {p: partial(picking.peaks, threshold=t) for p, t in zip(PHASES, settings.threshold, strict=True)}
-        return continuous.pick(predict, finders, files, output, settings)
+        finders = {p: partial(picking.peaks, threshold=t) for p, t in zip(PHASES, self.settings.threshold, strict=True)}
+        return continuous.pick(predict, finders, files, output, self.settings)
 
 
-TASK = SeismicPicking()
+TASK = SeismicPicking
 
 
 def _inputs(window: jax.Array) -> jax.Array:

@@ -43,14 +43,14 @@ class SSTGaps(Task[GapSettings]):
         "What is the sea surface temperature anomaly under artificial, cloud-like gaps that hide 25 to 90 % of the "
         "ocean, given only what the same month shows outside them?"
     )
-    settings = GapSettings
+    settings_type = GapSettings
     models = ("gap_filler",)
     headline = Score("rmse", "RMSE of hidden cells", "K", higher_is_better=False, slices="coverage")
     predicted: ClassVar = {"long_name": "restored anomaly from the monthly climatology", "units": "K"}
     groups = "years"
 
-    def index(self, part: xr.Dataset, settings: GapSettings) -> pd.DataFrame:
-        year, fields = int(part["time"].dt.year[0]), part[settings.variable].values
+    def index(self, part: xr.Dataset) -> pd.DataFrame:
+        year, fields = int(part["time"].dt.year[0]), part[self.settings.variable].values
         return pd.DataFrame(
             {
                 "position": [0],
@@ -63,22 +63,20 @@ class SSTGaps(Task[GapSettings]):
             }
         )
 
-    def expand(self, index: pd.DataFrame, settings: GapSettings) -> pd.DataFrame:
+    def expand(self, index: pd.DataFrame) -> pd.DataFrame:
         rows = []
         for row in index.to_dict("records"):
             if row["split"] == "train":
-                generator = np.random.default_rng([settings.seed, row["year"]])
-                share = generator.uniform(*settings.training_coverage, settings.training_gaps)
+                generator = np.random.default_rng([self.settings.seed, row["year"]])
+                share = generator.uniform(*self.settings.training_coverage, self.settings.training_gaps)
                 rows += [row | {"coverage": c, "draw": i} for i, c in enumerate(share)]
             else:
-                several = range(settings.evaluation_gaps)
-                rows += [row | {"coverage": c, "draw": i} for c in settings.coverages for i in several]
+                several = range(self.settings.evaluation_gaps)
+                rows += [row | {"coverage": c, "draw": i} for c in self.settings.coverages for i in several]
         return pd.DataFrame(rows)
 
-    def examples(
-        self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: GapSettings
-    ) -> Examples:
-        return self.pool(index, index, parts, scaling, settings)
+    def examples(self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset) -> Examples:
+        return self.pool(index, index, parts, scaling)
 
     def pool(
         self,
@@ -86,23 +84,22 @@ class SSTGaps(Task[GapSettings]):
         whole: pd.DataFrame,
         parts: Mapping[str, xr.Dataset],
         scaling: xr.Dataset,
-        settings: GapSettings,
     ) -> Examples:
         # Training draws on the months of all training years at once: of them only the gaps come in pools.
         training = bool((index["split"] == "train").all())
-        name = settings.variable
+        name = self.settings.variable
         known = xr.ufuncs.isfinite(scaling[f"{name}_center"]).all("month").values
         ocean = known & (scaling[f"{name}_spread"] > 0).values
         spread = np.broadcast_to(scaling[f"{name}_spread"].values, ocean.shape)[ocean]
         read = (whole if training else index)["part"].unique()
         years = {part: parts[part][name].values[:, ocean] * spread for part in read}
-        hidden = np.stack([_gap(ocean, row, settings) for row in index.itertuples()])
+        hidden = np.stack([_gap(ocean, row, self.settings) for row in index.itertuples()])
         lat, lon = np.meshgrid(scaling["lat"], scaling["lon"], indexing="ij")
         places = np.stack([lat[ocean], lon[ocean]], -1)
         rows = {"hidden": hidden, "coverage": index["coverage"].to_numpy("float32")}
         shared = {"weight": np.cos(np.radians(places[:, 0])).astype("float32")}
         if training:
-            blocks = np.array_split(sorted(years), settings.folds)
+            blocks = np.array_split(sorted(years), self.settings.folds)
             fold = {part: i for i, block in enumerate(blocks) for part in block}
             rows["fold"] = index["part"].map(fold).to_numpy("int32")
             return Examples(rows, shared | _cross_fitted(years, blocks) | {"places": places, "ocean": ocean})
@@ -113,29 +110,27 @@ class SSTGaps(Task[GapSettings]):
             fields[i, : len(years[part])] = years[part]
         return Examples(rows | {"fields": fields, "year": index["year"].to_numpy("int32")}, shared)
 
-    def model(
-        self, name: str, sizes: dict[str, Any], train: Examples, settings: GapSettings, rngs: nnx.Rngs
-    ) -> nnx.Module:
+    def model(self, name: str, sizes: dict[str, Any], train: Examples, rngs: nnx.Rngs) -> nnx.Module:
         shared = train.shared
         months = shared["months"]
         sample = months.T @ months / len(months)
         return models.load(name)(shared["ocean"], shared["places"], sample, months.std(0), **sizes, rngs=rngs)
 
-    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: GapSettings) -> jax.Array:
+    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool) -> jax.Array:
         weight = batch.shared["weight"]
         if not training:
             fields, hidden = batch.rows["fields"], batch.rows["hidden"]
             restored = jax.lax.map(lambda row: model(jnp.nan_to_num(row[0]), row[1]).corrected, (fields, hidden))
-            return _mean_log_error(restored - fields, hidden, batch.rows["coverage"], weight, settings)
+            return _mean_log_error(restored - fields, hidden, batch.rows["coverage"], weight, self.settings)
         rows = {**batch.rows, "key": jax.random.split(key, len(batch.rows["fold"]))}
-        errors = jax.lax.map(lambda row: _row_error(model, row, batch.shared, settings), rows)
-        return jnp.mean(errors) + settings.penalty * model.covariance.penalty()
+        errors = jax.lax.map(lambda row: _row_error(model, row, batch.shared, self.settings), rows)
+        return jnp.mean(errors) + self.settings.penalty * model.covariance.penalty()
 
     def predict(self, model: Any, batch: Examples) -> jax.Array:
         rows = jnp.nan_to_num(batch.rows["fields"]), batch.rows["hidden"]
         return jax.lax.map(lambda row: model(*row).corrected, rows)
 
-    def baselines(self, settings: GapSettings) -> Mapping[str, Baseline]:
+    def baselines(self) -> Mapping[str, Baseline]:
         return {
             "climatology": gap_filling.Climatology(),
             "EOF regression": gap_filling.EOFRegression(modes=10),
@@ -161,7 +156,7 @@ class SSTGaps(Task[GapSettings]):
         return maps.gap_pictures(outcome)
 
 
-TASK = SSTGaps()
+TASK = SSTGaps
 
 
 def _gap(ocean: np.ndarray, row: Any, settings: GapSettings) -> np.ndarray:

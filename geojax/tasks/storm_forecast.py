@@ -50,38 +50,38 @@ class StormForecast(Task[StormSettings]):
         "What will the index of the ring current be 1 to 24 hours from now, given its own last days alone? Without the "
         "solar wind the beginning of a storm cannot be foreseen; its recovery can."
     )
-    settings = StormSettings
+    settings_type = StormSettings
     models = ("residual_lstm",)
     headline = Score("rmse", "RMSE of the forecasts", "nT", higher_is_better=False, slices="lead")
     predicted: ClassVar = {"long_name": "forecast of the index at each origin and lead", "units": "nT"}
     groups = "calendar months"
 
-    def index(self, part: xr.Dataset, settings: StormSettings) -> pd.DataFrame:
-        times, series = part["time"].values, part[settings.target].values
+    def index(self, part: xr.Dataset) -> pd.DataFrame:
+        times, series = part["time"].values, part[self.settings.target].values
         _check_steps(part.attrs["part"], times)
-        if settings.lags > settings.spin_up + 1:
+        if self.settings.lags > self.settings.spin_up + 1:
             raise UserError(
-                f"examples: lags ({settings.lags}) must fit into spin_up ({settings.spin_up}). Mend one of them."
+                f"examples: lags ({self.settings.lags}) must fit into spin_up ({self.settings.spin_up}). Mend one."
             )
-        start = stretches.starts(len(times), settings.length, settings.origins)
+        start = stretches.starts(len(times), self.settings.length, self.settings.origins)
         own = (
-            np.lib.stride_tricks.sliding_window_view(series, settings.length)[start] if start.size else series[:0, None]
+            np.lib.stride_tricks.sliding_window_view(series, self.settings.length)[start]
+            if start.size
+            else series[:0, None]
         )
         return pd.DataFrame(
             {
                 "position": start,
                 "group": times[start].astype("M8[M]").astype(str),
                 "time": times[start],
-                "end": times[start + settings.length - 1],
+                "end": times[start + self.settings.length - 1],
                 "content": [hashlib.sha256(each.tobytes()).hexdigest() for each in own],
                 "fingerprint": list(likeness.fingerprint(own)) if start.size else [],
             }
         )
 
-    def examples(
-        self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: StormSettings
-    ) -> Examples:
-        return self.pool(index, index, parts, scaling, settings)
+    def examples(self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset) -> Examples:
+        return self.pool(index, index, parts, scaling)
 
     def pool(
         self,
@@ -89,39 +89,36 @@ class StormForecast(Task[StormSettings]):
         whole: pd.DataFrame,
         parts: Mapping[str, xr.Dataset],
         scaling: xr.Dataset,
-        settings: StormSettings,
     ) -> Examples:
         # A series is small beside the stretches that are cut from it: all of it is shared, of rows only some come.
-        pieces = {part: _series(parts[part], scaling, settings) for part in whole["part"].unique()}
+        pieces = {part: _series(parts[part], scaling, self.settings) for part in whole["part"].unique()}
         counts = {part: len(piece["target"]) for part, piece in pieces.items()}
         before = dict(zip(counts, np.cumsum([0, *counts.values()]), strict=False))
         offset = index["part"].map(before).to_numpy()
         start = offset + index["position"].to_numpy()
-        last = offset + index["part"].map(counts).to_numpy() - settings.length
+        last = offset + index["part"].map(counts).to_numpy() - self.settings.length
         shared = {
             name: np.concatenate([piece[name] for piece in pieces.values()]) for name in next(iter(pieces.values()))
         }
         step_h = np.diff(shared["minute"][:2]) / 60
-        shared |= {"step_h": step_h.astype("float32"), "threshold": np.array([settings.storm], "float32")}
-        shared["leads"] = np.array(settings.leads, "int32")
-        shared["spin_up"] = np.arange(settings.spin_up, dtype="int32")
-        shared["origins"] = settings.spin_up + np.arange(settings.origins, dtype="int32")
-        rows = {"start": start, "latest": np.minimum(start + settings.origins, last)}
+        shared |= {"step_h": step_h.astype("float32"), "threshold": np.array([self.settings.storm], "float32")}
+        shared["leads"] = np.array(self.settings.leads, "int32")
+        shared["spin_up"] = np.arange(self.settings.spin_up, dtype="int32")
+        shared["origins"] = self.settings.spin_up + np.arange(self.settings.origins, dtype="int32")
+        rows = {"start": start, "latest": np.minimum(start + self.settings.origins, last)}
         return Examples({name: own.astype("int32") for name, own in rows.items()}, shared)
 
-    def model(
-        self, name: str, sizes: dict[str, Any], train: Examples, settings: StormSettings, rngs: nnx.Rngs
-    ) -> nnx.Module:
-        (weight,) = classical.regression(train, settings.lags, [settings.ridge])
-        count = settings.lags * len(settings.inputs)
-        kernel = weight[:count].reshape(settings.lags, len(settings.inputs), -1)
+    def model(self, name: str, sizes: dict[str, Any], train: Examples, rngs: nnx.Rngs) -> nnx.Module:
+        (weight,) = classical.regression(train, self.settings.lags, [self.settings.ridge])
+        count = self.settings.lags * len(self.settings.inputs)
+        kernel = weight[:count].reshape(self.settings.lags, len(self.settings.inputs), -1)
         places = stretches.origins(train).ravel()[::7]
-        linear = stretches.lagged(train, settings.lags, places) @ weight[:-1] + weight[-1]
+        linear = stretches.lagged(train, self.settings.lags, places) @ weight[:-1] + weight[-1]
         truth = train.shared["target"][places[:, None] + train.shared["leads"]]
         spread = np.sqrt(np.nanmean((linear - truth) ** 2, 0))
         return models.load(name)(kernel, weight[count:-1], weight[-1], spread, **sizes, rngs=rngs)
 
-    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: StormSettings) -> jax.Array:
+    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool) -> jax.Array:
         """Mean square error of each lead in units of the linear forecast's, averaged over leads."""
         start, shared = batch.rows["start"], batch.shared
         if training:
@@ -136,12 +133,12 @@ class StormForecast(Task[StormSettings]):
     def predict(self, model: Any, batch: Examples) -> jax.Array:
         return _forecast(model, batch.rows["start"], batch.shared, None)
 
-    def baselines(self, settings: StormSettings) -> Mapping[str, Baseline]:
+    def baselines(self) -> Mapping[str, Baseline]:
         return {
             "persistence": classical.Persistence(),
             "relaxation": classical.Relaxation(),
             "ridge autoregression": classical.RidgeAutoregression(),
-            "boosted trees": boosted_forecasts.BoostedTrees(trees=settings.trees),
+            "boosted trees": boosted_forecasts.BoostedTrees(trees=self.settings.trees),
         }
 
     def statistics(
@@ -174,7 +171,7 @@ class StormForecast(Task[StormSettings]):
         return ring_current.storm_pictures(outcome)
 
 
-TASK = StormForecast()
+TASK = StormForecast
 
 
 def _check_steps(part: str, times: np.ndarray) -> None:

@@ -71,23 +71,23 @@ class Streamflow(Task[FlowSettings]):
         "How much water does a river carry each day? Simulated from the weather up to that day, with no look at past "
         "flow; or forecast days ahead from past flow and past weather, with no weather of the days to come."
     )
-    settings = FlowSettings
+    settings_type = FlowSettings
     models = ("lstm", "gru")
     headline = Score("nse", "NSE", "1", higher_is_better=True, slices="basin")
     predicted: ClassVar = {"long_name": "discharge as depth of water over the basin", "units": "mm d-1"}
     groups = "hydrological years"
 
-    def index(self, part: xr.Dataset, settings: FlowSettings) -> pd.DataFrame:
+    def index(self, part: xr.Dataset) -> pd.DataFrame:
         basins.check(part)
-        times, rows = part["time"].values, []
+        times, month, rows = part["time"].values, self.settings.first_month, []
         for basin in part["basin"].values:
             own = np.stack([part[name].sel(basin=basin).values for name in basins.VARIABLES])
-            for first, last in hydrology.runs_of_year(times, settings.first_month):
+            for first, last in hydrology.runs_of_year(times, month):
                 held = np.ascontiguousarray(own[:, first : last + 1])
                 rows.append(
                     {
                         "position": first,
-                        "group": str(hydrology.hydrological_year(times[first : first + 1], settings.first_month)[0]),
+                        "group": str(hydrology.hydrological_year(times[first : first + 1], month)[0]),
                         "time": times[first],
                         "end": times[last],
                         "basin": str(basin),
@@ -98,24 +98,18 @@ class Streamflow(Task[FlowSettings]):
                 )
         return pd.DataFrame(rows)
 
-    def examples(
-        self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: FlowSettings
-    ) -> Examples:
-        return self.pool(index, index, parts, scaling, settings)
+    def examples(self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset) -> Examples:
+        return self.pool(index, index, parts, scaling)
 
     def pool(
-        self,
-        index: pd.DataFrame,
-        whole: pd.DataFrame,
-        parts: Mapping[str, xr.Dataset],
-        scaling: xr.Dataset,
-        settings: FlowSettings,
+        self, index: pd.DataFrame, whole: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset
     ) -> Examples:
         # Rows are windows of series that all of them share: the weather before a row lies in other parts.
-        warmup, span = np.timedelta64(settings.warmup, "D"), np.timedelta64(max(HORIZON, settings.window), "D")
+        longest = max(HORIZON, self.settings.window)
+        warmup, span = np.timedelta64(self.settings.warmup, "D"), np.timedelta64(longest, "D")
         first, last = whole["time"].min().to_datetime64() - warmup, whole["end"].max().to_datetime64() + span
-        held = basins.gather(parts, scaling, first, last, settings.latitude)
-        held.check_weather(whole, settings.warmup)
+        held = basins.gather(parts, scaling, first, last, self.settings.latitude)
+        held.check_weather(whole, self.settings.warmup)
         scored = np.zeros(held.flow.shape, bool)
         for basin, start, days in zip(*held.places(whole), whole["days"], strict=True):
             scored[basin, start : start + days] = True
@@ -130,31 +124,28 @@ class Streamflow(Task[FlowSettings]):
             "day_of_year": held.day_of_year,
             "center": held.center[2].astype("float32"),
             "spread": held.spread[2].astype("float32"),
-            "inputs": _inputs(held, settings),
+            "inputs": _inputs(held, self.settings),
             "static": held.attributes(),
-            "leads": np.array(settings.leads, "int32"),
         }
         return Examples({"basin": basin, "start": start, "days": length, "flow": flow.astype("float32")}, shared)
 
-    def model(
-        self, name: str, sizes: dict[str, Any], train: Examples, settings: FlowSettings, rngs: nnx.Rngs
-    ) -> nnx.Module:
+    def model(self, name: str, sizes: dict[str, Any], train: Examples, rngs: nnx.Rngs) -> nnx.Module:
         inputs, static = train.shared["inputs"].shape[-1], train.shared["static"].shape[-1]
-        network = models.load(name)(inputs, len(settings.leads), static, **sizes | {"sequence": True}, rngs=rngs)
-        return Runoff(network, settings)
+        network = models.load(name)(inputs, len(self.settings.leads), static, **sizes | {"sequence": True}, rngs=rngs)
+        return Runoff(network, self.settings)
 
-    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: FlowSettings) -> jax.Array:
+    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool) -> jax.Array:
         """Squared error over the variance of a basin's flow: Kratzert et al. (2019), doi:10.5194/hess-23-5089-2019."""
         rows, shared = batch.rows, batch.shared
         if not training:
             found, truth = model(rows, shared, rows["start"], HORIZON), rows["flow"]
         else:
             draw, drop = jax.random.split(key)
-            days, last = settings.window, shared["target"].shape[1] - max(HORIZON, settings.window)
+            days, last = self.settings.window, shared["target"].shape[1] - max(HORIZON, self.settings.window)
             middle = (
                 rows["start"] + rows["days"] // 2 + jax.random.randint(draw, rows["start"].shape, -days // 2, days // 2)
             )
-            start = jnp.clip(middle - days // 2, settings.warmup, max(settings.warmup, last - days))
+            start = jnp.clip(middle - days // 2, self.settings.warmup, max(self.settings.warmup, last - days))
             truth, found = cut(shared["target"], rows["basin"], start, days), model(rows, shared, start, days, drop)
         center, spread = (shared[name][rows["basin"]][:, None] for name in ("center", "spread"))
         target = ((truth - center) / spread)[..., None]
@@ -165,25 +156,25 @@ class Streamflow(Task[FlowSettings]):
         center, spread = (shared[name][rows["basin"]][:, None, None] for name in ("center", "spread"))
         return jnp.maximum(model(rows, shared, rows["start"], HORIZON) * spread + center, 0)
 
-    def baselines(self, settings: FlowSettings) -> Mapping[str, Baseline]:
+    def baselines(self) -> Mapping[str, Baseline]:
         from geojax.baselines import rainfall_runoff, streamflow
 
-        leads = settings.leads
-        if not settings.past_flow:
+        leads = self.settings.leads
+        if not self.settings.past_flow:
             ridge = streamflow.RidgeRegression(leads, streamflow.antecedent_weather)
-            return {"HBV": rainfall_runoff.HBV(settings.generations), "ridge regression": ridge}
+            return {"HBV": rainfall_runoff.HBV(self.settings.generations), "ridge regression": ridge}
         return {
             "persistence": streamflow.Persistence(leads),
             "autoregression": streamflow.RidgeRegression(leads, streamflow.antecedent_flow),
             "ridge regression": streamflow.RidgeRegression(leads, streamflow.antecedent),
-            "updated HBV": rainfall_runoff.UpdatedHBV(leads, settings.generations),
+            "updated HBV": rainfall_runoff.UpdatedHBV(leads, self.settings.generations),
         }
 
     def statistics(
         self, index: pd.DataFrame, examples: Examples, predictions: np.ndarray, scaling: xr.Dataset
     ) -> xr.Dataset:
         center, spread = (examples.shared[name][examples.rows["basin"]] for name in ("center", "spread"))
-        leads, limits = examples.shared["leads"].tolist(), (center + HIGH * spread, LOW * center)
+        leads, limits = self.settings.leads, (center + HIGH * spread, LOW * center)
         return scores.sums(examples.rows["flow"], predictions, index["group"], index["basin"], leads, *limits)
 
     def score(self, statistics: xr.Dataset) -> xr.Dataset:
@@ -192,7 +183,7 @@ class Streamflow(Task[FlowSettings]):
     def pictures(self, outcome: Outcome) -> list[Picture]:
         from geojax.report import hydrology as pictures
 
-        return pictures.flow_pictures(outcome)
+        return pictures.flow_pictures(outcome, self.settings.leads[-1])
 
 
 class Runoff(nnx.Module):
@@ -220,7 +211,7 @@ class Runoff(nnx.Module):
         return ratio * ((1 + jnp.stack(each, -1)) ** 2 - 1)
 
 
-TASK = Streamflow()
+TASK = Streamflow
 
 
 def cut(series: jax.Array, basin: jax.Array, start: jax.Array, days: int) -> jax.Array:

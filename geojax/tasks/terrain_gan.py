@@ -52,7 +52,7 @@ class TerrainGAN(Task[TerrainSettings]):
         "Can relief be made that has what real relief has: its spectrum, its hypsometry, its slopes, its ridges and "
         "valleys? Made tiles of 64 × 64 cells against real ones of regions that no method has seen."
     )
-    settings = TerrainSettings
+    settings_type = TerrainSettings
     models = ("relief_gan",)
     headline = Score("discrepancy", "squared maximum mean discrepancy", "1", higher_is_better=False)
     predicted: ClassVar = {
@@ -63,8 +63,8 @@ class TerrainGAN(Task[TerrainSettings]):
     }
     groups = "blocks of longitude"
 
-    def index(self, part: xr.Dataset, settings: TerrainSettings) -> pd.DataFrame:
-        rows, tiles = _tiles(part, settings, settings.training_step)
+    def index(self, part: xr.Dataset) -> pd.DataFrame:
+        rows, tiles = _tiles(part, self.settings, self.settings.training_step)
         spread = properties.relief(tiles)
         bent = properties.curvature(tiles)  # of two continental slopes the elevations are alike, what bends them is not
         rows = rows.assign(
@@ -75,29 +75,27 @@ class TerrainGAN(Task[TerrainSettings]):
             content=[hashlib.sha256(tile.tobytes()).hexdigest() for tile in tiles],
             fingerprint=list(likeness.fingerprint(bent)),
         )
-        return rows[spread >= settings.least_relief_m]
+        return rows[spread >= self.settings.least_relief_m]
 
-    def expand(self, index: pd.DataFrame, settings: TerrainSettings) -> pd.DataFrame:
-        every, rest = divmod(settings.evaluation_step, settings.training_step)
+    def expand(self, index: pd.DataFrame) -> pd.DataFrame:
+        every, rest = divmod(self.settings.evaluation_step, self.settings.training_step)
         if rest:
             raise UserError(
                 "examples: evaluation_step must be a multiple of training_step, but "
-                f"{settings.evaluation_step} is none of {settings.training_step}. Change one of them."
+                f"{self.settings.evaluation_step} is none of {self.settings.training_step}. Change one of them."
             )
         thinned = (index["i"] % every == 0) & (index["j"] % every == 0)
         rows = index[(index["split"] == "train") | thinned].reset_index(drop=True)
         # Evaluated tiles are compared in units of the training tiles, and told how near they come to them.
         trained = " ".join(sorted(index.loc[index["split"] == "train", "part"].unique()))
-        seeds = [_seed(settings.seed, row.part, row.position) for row in rows.itertuples()]
+        seeds = [_seed(self.settings.seed, row.part, row.position) for row in rows.itertuples()]
         return rows.assign(trained=trained, seed=seeds)
 
-    def examples(
-        self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset, settings: TerrainSettings
-    ) -> Examples:
-        metres = float(scaling[f"{settings.variable}_spread"])
+    def examples(self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset) -> Examples:
+        metres = float(scaling[f"{self.settings.variable}_spread"])
         tiles = np.empty((len(index), SIZE, SIZE), "float32")
         for part, own in index.groupby("part", sort=False):
-            field = parts[str(part)][settings.variable].values * metres
+            field = parts[str(part)][self.settings.variable].values * metres
             tiles[own.index] = relief.cut(field, own, SIZE)
         amplitude = properties.relief(tiles)
         rows = {
@@ -107,21 +105,19 @@ class TerrainGAN(Task[TerrainSettings]):
         }
         if bool((index["split"] == "train").all()):
             return Examples(rows)
-        return Examples(rows, _yardstick(index["trained"].iloc[0].split(), parts, metres, settings))
+        return Examples(rows, _yardstick(index["trained"].iloc[0].split(), parts, metres, self.settings))
 
-    def model(
-        self, name: str, sizes: dict[str, Any], train: Examples, settings: TerrainSettings, rngs: nnx.Rngs
-    ) -> nnx.Module:
+    def model(self, name: str, sizes: dict[str, Any], train: Examples, rngs: nnx.Rngs) -> nnx.Module:
         model = models.load(name)(train.rows["tile"], 1, **sizes, rngs=rngs)
         quantiles = np.quantile(train.rows["amplitude"], np.linspace(0, 1, AMPLITUDES))
         model.amplitudes = nnx.Variable(jnp.asarray(quantiles, jnp.float32))
         return model
 
-    def turns(self, settings: TerrainSettings) -> tuple[Turn, ...]:
-        game = hinge(lambda batch: batch.rows["tile"], _condition, critic_steps=settings.critic_steps)
+    def turns(self) -> tuple[Turn, ...]:
+        game = hinge(lambda batch: batch.rows["tile"], _condition, critic_steps=self.settings.critic_steps)
         return tuple(turn._replace(loss=_with_turned_tiles(turn.loss)) for turn in game)
 
-    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool, settings: TerrainSettings) -> jax.Array:
+    def loss(self, model: Any, batch: Examples, key: jax.Array, training: bool) -> jax.Array:
         """Squared discrepancy of one generated tile for each row from the batch, as the headline has it."""
         made, real = self.predict(model, batch), terrain.metres(batch.rows)
         means = (terrain.mean_features(tiles, batch.shared) for tiles in (made, real))
@@ -136,7 +132,7 @@ class TerrainGAN(Task[TerrainSettings]):
         amplitude = jnp.interp(rank, jnp.linspace(0, 1, AMPLITUDES), model.amplitudes[...])
         return 10 ** amplitude[:, None, None] * model.generator(latent, values=_standardized(amplitude))
 
-    def baselines(self, settings: TerrainSettings) -> Mapping[str, Baseline]:
+    def baselines(self) -> Mapping[str, Baseline]:
         return {
             "PCA sampling": baselines.PrincipalComponents(),
             "Gaussian random field": baselines.RandomField(),
@@ -158,7 +154,7 @@ class TerrainGAN(Task[TerrainSettings]):
         return pictures.terrain_pictures(outcome)
 
 
-TASK = TerrainGAN()
+TASK = TerrainGAN
 
 
 def _tiles(part: xr.Dataset, settings: TerrainSettings, step: int) -> tuple[pd.DataFrame, np.ndarray]:

@@ -103,8 +103,7 @@ def check_inside(plan: Plan, directory: str | Path = "config") -> None:
     directory = Path(directory)
     for name, run in plan.runs.items():
         path = str(directory / "runs" / f"{name}.yaml")
-        chosen = task.load(run.task)
-        task.settings_of(chosen, run.examples, path)
+        chosen = task.configured(run.task, run.examples, path)
         models.check_sizes(run.model.name, run.model.sizes, path)
         if run.model.name not in chosen.models:
             raise UserError(f"{path}: model: name: {run.task} takes {', '.join(chosen.models)}, not {run.model.name}.")

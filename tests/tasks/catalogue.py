@@ -31,8 +31,8 @@ def planes(rng, events=600, start="2007-01-01", days=90) -> tuple[np.ndarray, np
     return values, time, np.array(["UP", "P1", "P3"])[kind]
 
 
-def split(parts, task, settings, ends) -> pd.DataFrame:
+def split(parts, task, ends) -> pd.DataFrame:
     """The index of parts, split at two times."""
-    rows = pd.concat([task.index(own, settings).assign(part=name) for name, own in parts.items()], ignore_index=True)
+    rows = pd.concat([task.index(own).assign(part=name) for name, own in parts.items()], ignore_index=True)
     kind = np.searchsorted(np.asarray(ends, "datetime64[ns]"), rows["time"].to_numpy("datetime64[ns]"), "right")
     return rows.assign(split=np.array(["train", "validation", "test"])[kind])

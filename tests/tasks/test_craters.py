@@ -49,11 +49,10 @@ def strip(name: str, rng, planted=PLANTED, side: int = 128) -> xr.Dataset:
 
 @pytest.fixture
 def made(rng):
-    task = tasks.load("craters")
-    settings = tasks.settings_of(task, {"inner": 32, "margin": 16, "trials": 1})
+    task = tasks.configured("craters", {"inner": 32, "margin": 16, "trials": 1})
     parts = {split: strip(split, rng) for split in ("train", "validation", "test")}
-    index = {name: task.index(part, settings).assign(part=name, split=name) for name, part in parts.items()}
-    return task, settings, index, {n: task.examples(own, parts, xr.Dataset(), settings) for n, own in index.items()}
+    index = {name: task.index(part).assign(part=name, split=name) for name, part in parts.items()}
+    return task, index, {n: task.examples(own, parts, xr.Dataset()) for n, own in index.items()}
 
 
 def oracle(examples, settings) -> np.ndarray:
@@ -123,7 +122,7 @@ def test_circles_of_a_picture_go_to_tiles_and_come_back_each_once(made):
 
 
 def test_a_crater_told_by_two_tiles_counts_once(made):
-    task, _, index, examples = made
+    task, index, examples = made
     tables = circle_examples.tabled(examples["test"], [np.column_stack([PLANTED, np.ones(len(PLANTED))])], 5)
     tile = int(np.flatnonzero((examples["test"].rows["origin"] == [64, 32]).all(1))[0])
     tables[tile, -1] = [64.5 - 64, 60.5 - 32, 7, 0.5]  # the crater at 64, 60, again
@@ -134,7 +133,7 @@ def test_a_crater_told_by_two_tiles_counts_once(made):
 
 
 def test_examples_of_some_tiles_ask_only_for_the_craters_in_them(made):
-    examples = made[3]
+    examples = made[2]
     pieces = [np.arange(7), np.arange(7, 16)]
 
     counts = [len(circle_examples.marked(examples["test"].take(own))[0]) for own in pieces]
@@ -170,11 +169,11 @@ def test_nothing_found_scores_zero():
 
 
 def test_circles_come_back_from_the_maps_that_they_make(made):
-    task, settings, index, examples = made
-    maps = oracle(examples["test"], settings)
+    task, index, examples = made
+    maps = oracle(examples["test"], task.settings)
 
-    chosen = task.tune(lambda own: oracle(own, settings), examples["validation"], settings)
-    tables = task.decide(maps, chosen, settings)
+    chosen = task.tune(lambda own: oracle(own, task.settings), examples["validation"])
+    tables = task.decide(maps, chosen)
 
     assert chosen["validation_f1"] == 1
     (found,) = circle_examples.merged(examples["test"], tables)
@@ -207,15 +206,17 @@ def test_a_sample_between_pixels_is_bilinear(rng):
 
 
 def test_craters_stay_on_their_circles_when_training_turns_and_scales_a_tile(made):
-    _, settings, _, examples = made
+    task, _, examples = made
     change = circle_tiles.Change(turn=30, zoom=0.3, contrast=0.3)
     row = {"picture": jnp.array(0), "origin": jnp.array([64, 32])}
     draw = jax.jit(
-        lambda key: circle_tiles.fresh(key, row, examples["train"].shared, settings.side, settings.near, change)
+        lambda key: circle_tiles.fresh(
+            key, row, examples["train"].shared, task.settings.side, task.settings.near, change
+        )
     )
     for seed in range(8):
         seen, near = map(np.asarray, draw(jax.random.key(seed)))
-        step = np.arange(settings.side)
+        step = np.arange(task.settings.side)
         for r, c, radius in near[near[:, 2] > 0]:
             right = (np.hypot(step[:, None] - r, step - c) < 0.8 * radius) & (step > c)
             left = (np.hypot(step[:, None] - r, step - c) < 0.8 * radius) & (step < c)
@@ -224,15 +225,15 @@ def test_craters_stay_on_their_circles_when_training_turns_and_scales_a_tile(mad
 
 
 def test_the_loss_of_a_new_model_is_finite_and_its_maps_are_of_the_tile(made):
-    task, settings, _, examples = made
-    model = task.model("unet", {"width": 4, "depth": 1}, examples["train"], settings, nnx.Rngs(0))
+    task, _, examples = made
+    model = task.model("unet", {"width": 4, "depth": 1}, examples["train"], nnx.Rngs(0))
     few = {split: own.take(np.arange(2)) for split, own in examples.items()}
     graph, state = nnx.split(model)
 
     @jax.jit
     def found(state, key):
         again = nnx.merge(graph, state)
-        losses = [task.loss(again, few[split], key, split == "train", settings) for split in ("train", "validation")]
+        losses = [task.loss(again, few[split], key, split == "train") for split in ("train", "validation")]
         return jnp.stack(losses), task.predict(again, few["test"])
 
     losses, maps = found(state, jax.random.key(0))
@@ -267,8 +268,8 @@ def test_a_lit_bowl_looks_most_like_one_at_its_centre_and_in_the_band_of_its_siz
 
 @pytest.mark.parametrize("method", [classical.TemplateMatching, classical.BoostedCandidates])
 def test_a_classical_method_finds_planted_craters(made, method):
-    task, settings, index, examples = made
-    baseline = method(settings.most, settings.trials)
+    task, index, examples = made
+    baseline = method(task.settings.most, task.settings.trials)
 
     told = baseline.fit(examples["train"], examples["validation"])
     score = task.score(
@@ -316,7 +317,7 @@ def test_columns_that_are_not_in_the_picture_are_refused(files):
 
 
 def test_craters_of_a_map_are_written_where_they_lie(made, tmp_path, rng):
-    task, settings = made[:2]
+    task = made[0]
     path = tmp_path / "moon.tif"
     values = ground(PLANTED, 128, rng).astype("float32")
     transform = from_origin(1000, 5000, 10, 10)
@@ -328,9 +329,9 @@ def test_craters_of_a_map_are_written_where_they_lie(made, tmp_path, rng):
     def predict(own):
         np.testing.assert_array_equal(own.shared["pictures"].shape[1:3], [160, 160])
         found = np.column_stack([PLANTED, np.ones(len(PLANTED))])
-        return circle_examples.tabled(own, [found], settings.most)
+        return circle_examples.tabled(own, [found], task.settings.most)
 
-    written = task.apply(predict, [path], tmp_path / "out", settings)
+    written = task.apply(predict, [path], tmp_path / "out")
 
     table = pd.read_csv(written[0]).sort_values("row")
     place = PLANTED[np.argsort(PLANTED[:, 0])]
@@ -349,12 +350,12 @@ def test_a_picture_without_a_map_has_rows_and_columns_from_its_upper_left_corner
 
 
 def test_what_a_task_tunes_on_validation_decides_what_is_stored(made, rng):
-    task, settings, index, _ = made
+    task, index, _ = made
     parts = {name: strip(name, rng) for name in index}
-    problem = Problem(task, settings, parts, xr.Dataset(), pd.concat(index.values(), ignore_index=True))
+    problem = Problem(task, parts, xr.Dataset(), pd.concat(index.values(), ignore_index=True))
 
     def faint(examples):  # a model that is right, and never sure
-        maps = oracle(examples, settings)
+        maps = oracle(examples, task.settings)
         maps[..., 0] *= 0.3
         return maps
 

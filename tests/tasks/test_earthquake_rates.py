@@ -49,12 +49,11 @@ def year(name: int, rng, events: int = 60) -> xr.Dataset:
 
 @pytest.fixture
 def made(rng):
-    task = tasks.load("earthquake_rates")
-    settings = tasks.settings_of(task, SETTINGS)
+    task = tasks.configured("earthquake_rates", SETTINGS)
     parts = {str(name): year(name, rng) for name in range(2001, 2008)}
-    index = pd.concat([task.index(part, settings).assign(part=name) for name, part in parts.items()], ignore_index=True)
+    index = pd.concat([task.index(part).assign(part=name) for name, part in parts.items()], ignore_index=True)
     split = np.select([index["time"] < "2006", index["time"] < "2007"], ["train", "validation"], "test")
-    return task, settings, parts, task.expand(index.assign(split=split), settings)
+    return task, parts, task.expand(index.assign(split=split))
 
 
 def rows(index: pd.DataFrame, split: str) -> pd.DataFrame:
@@ -165,9 +164,9 @@ def test_no_map_of_a_month_knows_what_came_after_its_start(rng):
 
 
 def test_a_part_has_a_row_for_each_month_with_its_events(made):
-    task, settings, parts, _ = made
+    task, parts, _ = made
 
-    found = task.index(parts["2003"], settings)
+    found = task.index(parts["2003"])
 
     times = pd.DatetimeIndex(parts["2003"]["time"].values)
     np.testing.assert_array_equal(found["events"], np.bincount(times.month, minlength=13)[1:])
@@ -175,10 +174,10 @@ def test_a_part_has_a_row_for_each_month_with_its_events(made):
 
 
 def test_a_catalogue_without_depths_is_refused(made):
-    task, settings, parts, _ = made
+    task, parts, _ = made
 
     with pytest.raises(UserError, match="part 2003: must hold depth, but holds"):
-        task.index(parts["2003"].drop_vars("depth"), settings)
+        task.index(parts["2003"].drop_vars("depth"))
 
 
 def test_depths_in_metres_are_taken_for_what_they_are_and_others_refused(made):
@@ -202,55 +201,53 @@ def test_an_event_without_a_place_is_refused(made):
 
 
 def test_the_order_of_events_in_a_part_is_of_no_account(made, rng):
-    task, settings, parts, _ = made
+    task, parts, _ = made
     part = parts["2003"]
 
-    found = task.index(part.isel(event=rng.permutation(60)), settings)
+    found = task.index(part.isel(event=rng.permutation(60)))
 
-    pd.testing.assert_frame_equal(found, task.index(part, settings))
+    pd.testing.assert_frame_equal(found, task.index(part))
 
 
 def test_examples_begin_after_the_first_years_and_count_every_event(made):
-    task, settings, parts, index = made
+    task, parts, index = made
 
-    found = task.examples(rows(index, "test"), parts, xr.Dataset(), settings)
+    found = task.examples(rows(index, "test"), parts, xr.Dataset())
 
     assert index["time"].min() == pd.Timestamp("2004-01-01")
     np.testing.assert_array_equal(found.shared["counts"][found.rows["month"]].sum(1), rows(index, "test")["events"])
 
 
 def test_cells_are_those_that_training_knows(made):
-    task, settings, parts, index = made
+    task, parts, index = made
     changed = dict(parts) | {"2007": parts["2007"].assign_coords(latitude=("event", np.full(60, 60.0)))}
 
-    one, other = (task.examples(rows(index, "test"), own, xr.Dataset(), settings).shared for own in (parts, changed))
+    one, other = (task.examples(rows(index, "test"), own, xr.Dataset()).shared for own in (parts, changed))
 
     np.testing.assert_array_equal(one["cells"].lat, other["cells"].lat)
     assert other["counts"][-12:, -1].sum() == 60  # all of them elsewhere
 
 
 def test_a_forecast_of_a_month_knows_nothing_of_it(made, rng):
-    task, settings, parts, index = made
+    task, parts, index = made
     changed = dict(parts) | {"2007": year(2007, rng)}
     test = rows(index, "test").iloc[:1]
-    model = task.model("gru", {"hidden": 4}, task.examples(rows(index, "train"), parts, xr.Dataset(), settings),
-                       settings, nnx.Rngs(0))  # fmt: skip
+    model = task.model("gru", {"hidden": 4}, task.examples(rows(index, "train"), parts, xr.Dataset()),
+                       nnx.Rngs(0))  # fmt: skip
 
-    one, other = (
-        np.asarray(task.predict(model, task.examples(test, own, xr.Dataset(), settings))) for own in (parts, changed)
-    )
+    one, other = (np.asarray(task.predict(model, task.examples(test, own, xr.Dataset()))) for own in (parts, changed))
 
     np.testing.assert_array_equal(one, other)
     assert (one > 0).all()
 
 
 def test_training_and_validation_losses_of_the_same_window_agree_when_all_cells_are_seen(made):
-    task, _, parts, index = made
-    settings = tasks.settings_of(task, SETTINGS | {"stride": 1, "judged": 1})
-    train = task.examples(rows(index, "train"), parts, xr.Dataset(), settings)
-    model = task.model("gru", {"hidden": 4}, train, settings, nnx.Rngs(0))
+    task, parts, index = made
+    task = tasks.configured("earthquake_rates", SETTINGS | {"stride": 1, "judged": 1})
+    train = task.examples(rows(index, "train"), parts, xr.Dataset())
+    model = task.model("gru", {"hidden": 4}, train, nnx.Rngs(0))
 
-    one, other = (task.loss(model, train, jax.random.key(0), training, settings) for training in (True, False))
+    one, other = (task.loss(model, train, jax.random.key(0), training) for training in (True, False))
 
     assert float(one) == pytest.approx(float(other), rel=1e-5)
 
@@ -277,15 +274,15 @@ def test_weights_of_two_forecasts_are_found_again(rng):
 
 
 def test_every_baseline_forecasts_counts_above_zero_and_none_knows_the_month(made, rng):
-    task, settings, parts, index = made
-    settings = tasks.settings_of(task, SETTINGS | {"evaluations": 5})
-    fitted = [task.examples(rows(index, split), parts, xr.Dataset(), settings) for split in ("train", "validation")]
+    task, parts, index = made
+    task = tasks.configured("earthquake_rates", SETTINGS | {"evaluations": 5})
+    fitted = [task.examples(rows(index, split), parts, xr.Dataset()) for split in ("train", "validation")]
     test = rows(index, "test").iloc[:1]
     known, changed = (
-        task.examples(test, own, xr.Dataset(), settings) for own in (parts, dict(parts) | {"2007": year(2007, rng)})
+        task.examples(test, own, xr.Dataset()) for own in (parts, dict(parts) | {"2007": year(2007, rng)})
     )
 
-    for name, baseline in task.baselines(settings).items():
+    for name, baseline in task.baselines().items():
         baseline.fit(*fitted)
         found = baseline.predict(known)
         assert (found > 0).all(), name

@@ -120,13 +120,13 @@ def test_height_and_spacing_are_what_a_planted_neighbourhood_tells():
 def test_statistics_of_blocks_of_weeks_give_the_scores_of_the_whole(rng):
     values, time, words = planes(rng, 300)
     parts = {"a": part("a", values, time, words)}
-    settings = ClusterSettings()
-    rows = split(parts, TASK, settings, ["2007-02-15", "2007-03-01"])
+    task = TASK(ClusterSettings())
+    rows = split(parts, task, ["2007-02-15", "2007-03-01"])
     test = rows[rows["split"] == "test"].reset_index(drop=True)
-    examples = TASK.examples(test, parts, SCALING, settings)
-    predicted = rng.random((len(test), settings.clusters + settings.code))
+    examples = task.examples(test, parts, SCALING)
+    predicted = rng.random((len(test), task.settings.clusters + task.settings.code))
 
-    score = TASK.score(TASK.statistics(test, examples, predicted, SCALING).sum("group"))
+    score = task.score(task.statistics(test, examples, predicted, SCALING).sum("group"))
 
     cluster = predicted[:, :5].argmax(1)
     assert float(score["adjusted_rand"]) == pytest.approx(adjusted_rand_score(test["label"], cluster))

@@ -10,9 +10,7 @@ from flax import nnx
 from geojax.baselines import event_features
 from geojax.data import catalogues, graphs
 from geojax.errors import UserError
-from geojax.task import Examples
-from geojax.tasks import event_graph
-from geojax.tasks.event_graph import TASK
+from geojax.task import Examples, configured, load
 
 UNTIL = "2007-02-14"  # the last day of training
 KNOWN = {"speed_km_day": 1.0, "classes": ("ID",), "known_until": np.datetime64("2007-02-14")}
@@ -25,33 +23,33 @@ def parts(rng):
     return {month: part(month, *(x[months == month] for x in (values, time, words))) for month in np.unique(months)}
 
 
-def _settings(**given):
-    return event_graph.EventSettings.model_validate(
-        {"classes": ("UP", "P1", "P3"), "known_until": UNTIL, "near": 8, "recent": 8} | given
+def _task(**given):
+    return configured(
+        "event_graph", {"classes": ("UP", "P1", "P3"), "known_until": UNTIL, "near": 8, "recent": 8} | given
     )
 
 
-def _examples(parts, settings, name="test"):
-    rows = split(parts, TASK, settings, ["2007-02-15", "2007-03-01"])
+def _examples(parts, task, name="test"):
+    rows = split(parts, task, ["2007-02-15", "2007-03-01"])
     own = rows[rows["split"] == name].reset_index(drop=True)
-    return own, TASK.examples(own, parts, SCALING, settings)
+    return own, task.examples(own, parts, SCALING)
 
 
 @pytest.mark.parametrize("own_depth", [True, False])
 def test_whatever_happens_later_leaves_an_event_and_its_neighbours_as_they_were(parts, own_depth, rng):
-    settings = _settings(own_depth=own_depth)
-    _, before = _examples(parts, settings, "validation")
+    task = _task(own_depth=own_depth)
+    _, before = _examples(parts, task, "validation")
     march = parts["2007-03"]
 
     moved = march.assign(longitude=march["longitude"] + 1, depth=march["depth"] * 0)
-    _, after = _examples(parts | {"2007-03": moved}, settings, "validation")
+    _, after = _examples(parts | {"2007-03": moved}, task, "validation")
 
     for name in before.rows:
         np.testing.assert_array_equal(before.rows[name], after.rows[name])
 
 
 def test_neighbours_are_the_nearest_of_all_earlier_events_by_every_distance(parts):
-    rows, examples = _examples(parts, _settings(near=5, recent=0))
+    rows, examples = _examples(parts, _task(near=5, recent=0))
     events = catalogues.gather(parts, SCALING, rows["time"].max())
     longitude, latitude, depth, _ = events.physical.T
     points = graphs.cartesian(latitude, longitude, depth)
@@ -66,13 +64,13 @@ def test_neighbours_are_the_nearest_of_all_earlier_events_by_every_distance(part
 
 
 def test_a_hidden_depth_changes_nothing_that_a_method_is_given(parts):
-    settings = _settings(own_depth=False)
-    rows, before = _examples(parts, settings)
+    task = _task(own_depth=False)
+    rows, before = _examples(parts, task)
     last = rows["part"].iloc[-1]
     depth = parts[last]["depth"].copy()
     depth[-1] = 3.0  # that of the last event of all, which is nobody's neighbour
 
-    _, after = _examples(parts | {last: parts[last].assign(depth=depth)}, settings)
+    _, after = _examples(parts | {last: parts[last].assign(depth=depth)}, task)
 
     for name in before.rows:
         np.testing.assert_array_equal(before.rows[name], after.rows[name])
@@ -105,7 +103,7 @@ def test_an_event_without_any_before_it_has_padding_alone_and_finite_features(pa
 
 
 def test_summaries_of_neighbours_are_those_that_numpy_tells(parts):
-    _, examples = _examples(parts, _settings(near=6, recent=3))
+    _, examples = _examples(parts, _task(near=6, recent=3))
 
     found = event_features.summaries(examples)
 
@@ -117,31 +115,31 @@ def test_summaries_of_neighbours_are_those_that_numpy_tells(parts):
 
 def test_no_class_after_training_is_told_and_never_that_of_the_event_itself(parts):
     for name in ("train", "test"):
-        _, examples = _examples(parts, _settings(), name)
+        _, examples = _examples(parts, _task(), name)
         told = examples.rows["nodes"][..., catalogues.OWN + 1 :].sum(-1)
 
         assert (told[:, :9] == 0).all()  # the event and its recent neighbours
         np.testing.assert_array_equal(told[:, 9:] == 1, examples.rows["mask"][:, 9:])
     words = {month: own.assign_coords({"class": own["class"].where(own["time"] < np.datetime64("2007-02-15"), "UP")})
              for month, own in parts.items()}  # fmt: skip
-    _, other = _examples(words, _settings())
+    _, other = _examples(words, _task())
     np.testing.assert_array_equal(other.rows["nodes"], examples.rows["nodes"])
 
 
 def test_events_asked_for_before_the_last_day_of_known_classes_are_refused(parts):
     with pytest.raises(UserError, match=r"known_until: must lie before all events .* last day of the training split"):
-        _examples(parts, _settings(known_until="2007-03-05"))
+        _examples(parts, _task(known_until="2007-03-05"))
 
 
 def test_a_class_that_the_run_does_not_know_is_refused_by_its_name(parts):
     with pytest.raises(UserError, match=r"classes must be UP, P1, but `P3` is another\. Name it in `examples`"):
-        TASK.index(parts["2007-01"], _settings(classes=("UP", "P1")))
+        _task(classes=("UP", "P1")).index(parts["2007-01"])
 
 
 def test_events_of_no_class_are_neighbours_but_not_examples(parts):
-    settings = _settings(classes=("UP", "P1"), unclassified=("P3",), near=1, recent=8)
+    task = _task(classes=("UP", "P1"), unclassified=("P3",), near=1, recent=8)
 
-    rows, examples = _examples(parts, settings)
+    rows, examples = _examples(parts, task)
 
     assert set(rows["label"]) == {0, 1}
     depth = examples.rows["nodes"][:, 1:9, 2] * 30 + 60
@@ -153,11 +151,11 @@ def test_an_event_that_lacks_its_magnitude_is_refused_by_part_and_number(parts):
     broken["magnitude"][7] = np.nan
 
     with pytest.raises(UserError, match=r"part 2007-02: events must have .* 1 lack some, first event 7"):
-        _examples(parts | {"2007-02": broken}, _settings())
+        _examples(parts | {"2007-02": broken}, _task())
 
 
 def test_weeks_are_groups_from_monday_to_sunday(parts):
-    rows = TASK.index(parts["2007-01"], _settings())
+    rows = _task().index(parts["2007-01"])
 
     starts = pd.to_datetime(rows["group"])
     assert (starts.dt.dayofweek == 0).all()
@@ -165,18 +163,18 @@ def test_weeks_are_groups_from_monday_to_sunday(parts):
     assert (rows["time"] < starts + pd.Timedelta(days=7)).all()
 
 
-@pytest.mark.parametrize("name", TASK.models)
+@pytest.mark.parametrize("name", load("event_graph").models)
 def test_a_model_hears_of_its_neighbours_and_padding_says_nothing(name, parts):
-    settings = _settings(near=4, recent=2)
-    _, examples = _examples(parts, settings)
-    net = TASK.model(name, {"width": 8, "layers": 2}, examples, settings, nnx.Rngs(0))
+    task = _task(near=4, recent=2)
+    _, examples = _examples(parts, task)
+    net = task.model(name, {"width": 8, "layers": 2}, examples, nnx.Rngs(0))
     some = examples.take(np.arange(20))
-    predicted = TASK.predict(net, some)
+    predicted = task.predict(net, some)
 
     thin = some.rows["mask"].copy()
     thin[:, 1:] = False
     noise = jax.random.normal(jax.random.key(0), some.rows["edge_features"].shape)
-    alone = [TASK.predict(net, type(some)(some.rows | {"mask": thin, "edge_features": e})) for e in (noise, 2 * noise)]
+    alone = [task.predict(net, type(some)(some.rows | {"mask": thin, "edge_features": e})) for e in (noise, 2 * noise)]
 
     np.testing.assert_allclose(predicted.sum(1), 1, rtol=1e-5)
     assert not np.allclose(predicted, alone[0], atol=1e-4)
@@ -184,13 +182,13 @@ def test_a_model_hears_of_its_neighbours_and_padding_says_nothing(name, parts):
 
 
 def test_thinning_takes_events_evenly_from_each_split(parts):
-    rows = split(parts, TASK, _settings(), ["2007-02-15", "2007-03-01"])
+    rows = split(parts, _task(), ["2007-02-15", "2007-03-01"])
 
-    few = TASK.expand(rows, _settings(most=50))
+    few = _task(most=50).expand(rows)
 
     assert few.groupby("split").size().between(25, 50).all()
     whole = rows[rows["split"] == "train"]["time"]
     own = few[few["split"] == "train"]["time"]
     assert own.iloc[0] == whole.iloc[0]
     assert abs(own.median() - whole.median()) < pd.Timedelta(days=3)
-    assert TASK.expand(rows, _settings()) is rows
+    assert _task().expand(rows) is rows

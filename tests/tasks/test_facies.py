@@ -9,7 +9,6 @@ import xarray as xr
 from flax import nnx
 from sklearn.tree import DecisionTreeClassifier
 
-from geojax import task as tasks
 from geojax.baselines import facies as baselines
 from geojax.baselines.classifiers import FeatureClassifier
 from geojax.data import logs
@@ -17,7 +16,7 @@ from geojax.errors import UserError
 from geojax.models.mlp import MLP
 from geojax.models.scaled import Scaled
 from geojax.scores import classification
-from geojax.task import Examples
+from geojax.task import Examples, configured
 from geojax.tasks.facies import ADJACENT, FACIES, LOGS
 
 
@@ -33,11 +32,10 @@ def well(name: str, samples: int, rng) -> xr.Dataset:
 
 @pytest.fixture
 def made(rng):
-    task = tasks.load("facies")
-    settings = tasks.settings_of(task, {"reach": 2})
+    task = configured("facies", {"reach": 2})
     parts = {name: well(name, 40, rng) for name in "abc"}
-    index = pd.concat([task.index(part, settings).assign(part=name) for name, part in parts.items()], ignore_index=True)
-    return task, settings, parts, index
+    index = pd.concat([task.index(part).assign(part=name) for name, part in parts.items()], ignore_index=True)
+    return task, parts, index
 
 
 def test_a_window_holds_the_samples_around_its_depth_and_goes_on_beyond_the_ends():
@@ -59,10 +57,10 @@ def test_moments_are_of_what_is_known():
 
 
 def test_each_window_of_a_task_is_of_its_own_well(made):
-    task, settings, parts, index = made
+    task, parts, index = made
     shuffled = index.sample(frac=1, random_state=0, ignore_index=True)
 
-    found = task.examples(shuffled, parts, xr.Dataset(), settings)
+    found = task.examples(shuffled, parts, xr.Dataset())
 
     gamma = [parts[row.part]["gamma_ray"].values[row.position] for row in shuffled.itertuples()]
     np.testing.assert_allclose(found.rows["window"][:, 2, LOGS.index("gamma_ray")], gamma, rtol=1e-6)
@@ -70,19 +68,19 @@ def test_each_window_of_a_task_is_of_its_own_well(made):
 
 
 def test_a_facies_beyond_the_named_ones_is_refused(made, rng):
-    task, settings, *_ = made
+    task, *_ = made
     part = well("d", 10, rng)
     part["facies"][3] = 12
 
     with pytest.raises(UserError, match="part d: facies must lie from 1 to 9, but run from 1 to 12"):
-        task.index(part, settings)
+        task.index(part)
 
 
 def test_a_missing_log_is_named(made, rng):
-    task, settings, *_ = made
+    task, *_ = made
 
     with pytest.raises(UserError, match="part d: must hold porosity, but holds"):
-        task.index(well("d", 10, rng).drop_vars("porosity"), settings)
+        task.index(well("d", 10, rng).drop_vars("porosity"))
 
 
 def test_a_missing_value_enters_a_scaled_network_as_the_mean_and_is_told():
@@ -108,18 +106,30 @@ def test_center_and_spread_are_kept_but_not_trained():
 
 @pytest.mark.parametrize("name", ["mlp", "cnn", "gru", "lstm"])
 def test_each_model_tells_classes_of_a_window_and_its_loss_is_finite(made, name):
-    task, settings, parts, index = made
-    train = task.examples(index, parts, xr.Dataset(), settings)
+    task, parts, index = made
+    train = task.examples(index, parts, xr.Dataset())
     sizes = {"cnn": {"windows": (3,), "strides": (1,), "widths": (4,)}, "mlp": {"widths": (4,)}}.get(
         name, {"hidden": 4}
     )
 
-    model = task.model(name, sizes, train, settings, nnx.Rngs(0))
+    model = task.model(name, sizes, train, nnx.Rngs(0))
 
     assert task.predict(model, train.take(np.arange(6))).shape == (6, 9)
     np.testing.assert_allclose(task.predict(model, train).sum(1), 1, rtol=1e-5)
     for training in (False, True):
-        assert np.isfinite(task.loss(model, train, jax.random.key(0), training, settings))
+        assert np.isfinite(task.loss(model, train, jax.random.key(0), training))
+
+
+def test_facies_of_ones_own_keep_their_names_and_none_is_taken_to_grade_into_another(made):
+    _, parts, index = made
+    names = tuple("abcdefghi")
+    task = configured("facies", {"reach": 2, "facies": names})
+    examples = task.examples(index, parts, xr.Dataset())
+
+    counts = task.statistics(index, examples, np.eye(9)[examples.rows["label"]], xr.Dataset())
+
+    assert counts["true"].values.tolist() == list(names)
+    assert "adjacent_accuracy" not in task.score(counts.sum("group"))
 
 
 def test_features_of_a_window_without_a_log_are_missing_and_the_others_are_its_statistics(rng):
@@ -138,10 +148,8 @@ def test_features_of_a_window_without_a_log_are_missing_and_the_others_are_its_s
 
 @pytest.mark.parametrize("name", list(baselines.classifiers(9)))
 def test_every_classifier_tells_facies_that_differ_in_gamma_ray(made, name):
-    task, settings, parts, index = made
-    train, judged = (
-        task.examples(index[index["well"] == w].reset_index(), parts, xr.Dataset(), settings) for w in "ab"
-    )
+    task, parts, index = made
+    train, judged = (task.examples(index[index["well"] == w].reset_index(), parts, xr.Dataset()) for w in "ab")
     classifier = baselines.classifiers(9, 1)[name]
 
     classifier.fit(train, judged)

@@ -127,18 +127,17 @@ def day(rng, date):
 
 
 def test_windows_lie_side_by_side_in_their_interval_and_validation_is_planted(rng):
-    task = tasks.load("geomagnetic_storm")
-    settings = tasks.settings_of(task, {"kp": DAYS, "medians_h": [0.5]})
+    task = tasks.configured("geomagnetic_storm", {"kp": DAYS, "medians_h": [0.5]})
     parts = {date: day(rng, date) for date in DAYS}
-    index = pd.concat([task.index(part, settings).assign(part=name) for name, part in parts.items()], ignore_index=True)
+    index = pd.concat([task.index(part).assign(part=name) for name, part in parts.items()], ignore_index=True)
     of = {
         group: "train" if "-09T" in group else "validation" if group < "2024-05-10T09" else "test"
         for group in index["group"].unique()
     }
     scaling = xr.Dataset({f"field_{c}_spread": 4.0 for c in "hez"})
 
-    rows = task.expand(index.assign(split=index["group"].map(of)), settings)
-    found = task.examples(rows, parts, scaling, settings)
+    rows = task.expand(index.assign(split=index["group"].map(of)))
+    found = task.examples(rows, parts, scaling)
 
     tested = rows[rows["split"] == "test"]
     assert (tested.groupby("group").size() == 9).all()  # of twenty minutes
@@ -151,9 +150,8 @@ def test_windows_lie_side_by_side_in_their_interval_and_validation_is_planted(rn
 
 
 def test_a_storm_in_the_training_split_is_refused(rng):
-    task = tasks.load("geomagnetic_storm")
-    settings = tasks.settings_of(task, {"kp": DAYS})
-    index = task.index(day(rng, "2024-05-10"), settings).assign(split="train")
+    task = tasks.configured("geomagnetic_storm", {"kp": DAYS})
+    index = task.index(day(rng, "2024-05-10")).assign(split="train")
 
     with pytest.raises(UserError, match=r"must be quiet, but Kp is 7.67 in 2024-05-10T15"):
-        task.expand(index, settings)
+        task.expand(index)

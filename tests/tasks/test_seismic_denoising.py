@@ -326,8 +326,8 @@ def test_no_mask_sees_beyond_its_window_or_makes_anything_larger(rng):
 
 
 def test_another_rate_than_the_records_is_refused():
-    task = tasks.load("seismic_denoising")
+    task = tasks.configured("seismic_denoising", {})
     part = xr.Dataset(attrs={"sampling_rate_hz": 100.0, "part": "west"})
 
     with pytest.raises(UserError, match="rate_hz must be the records' own, 100 in part west, but is 250"):
-        task.index(part, tasks.settings_of(task, {}))
+        task.index(part)

@@ -145,7 +145,7 @@ def test_travel_times_are_those_of_the_tables():
 
 
 def test_a_window_without_records_onsets_asks_for_none_and_a_bell_has_height_one():
-    settings = tasks.settings_of(tasks.load("seismic_picking"), {"samples": 512})
+    settings = tasks.configured("seismic_picking", {"samples": 512}).settings
 
     found = np.asarray(_bells(jnp.array([[100.0, 300.0], [jnp.nan, -1e4]]), settings))
 
@@ -156,7 +156,7 @@ def test_a_window_without_records_onsets_asks_for_none_and_a_bell_has_height_one
 
 
 def test_onsets_move_with_the_window_that_is_cut_stretched_and_turned():
-    settings = tasks.settings_of(tasks.load("seismic_picking"), {"samples": 512, "stretch": 2.0})
+    settings = tasks.configured("seismic_picking", {"samples": 512, "stretch": 2.0}).settings
     waveforms = np.zeros((1, 3, 4000), "float32")
     waveforms[0, 2, 2000:], waveforms[0, 0, 2200:] = 1, 5
     shared = {"waveforms": jnp.asarray(waveforms), "lending": jnp.array([0]), "quiet": jnp.array([1000])}
@@ -323,7 +323,7 @@ def test_windows_hold_the_onset_at_the_ratio_that_the_row_tells(rng):
     waveforms = rng.normal(size=(3, 3, 4000)).astype("float32") * 1e-3
     for row in records.itertuples():
         waveforms[row.position, :, int(row.p) :] += rng.normal(size=(3, 4000 - int(row.p)))
-    settings = tasks.settings_of(tasks.load("seismic_picking"), {"samples": 512, "evaluation_windows": 4})
+    settings = tasks.configured("seismic_picking", {"samples": 512, "evaluation_windows": 4}).settings
 
     rows = arrivals.draw(records, settings)
     found = arrivals.cut(waveforms, rows, 512)

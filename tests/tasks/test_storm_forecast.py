@@ -181,8 +181,7 @@ def part_of(series, first="2001-01-01T00:30"):
 
 
 def test_examples_hold_the_series_in_its_own_units_and_stretches_within_their_part(rng):
-    task = tasks.load("storm_forecast")
-    settings = tasks.settings_of(task, {"leads": [1, 24], "spin_up": 48, "origins": 24})
+    task = tasks.configured("storm_forecast", {"leads": [1, 24], "spin_up": 48, "origins": 24})
     parts = {"2001": part_of(relaxing(rng, 500)), "2002": part_of(relaxing(rng, 500), "2002-01-01T00:30")}
     scaling = xr.Dataset(
         {
@@ -191,26 +190,26 @@ def test_examples_hold_the_series_in_its_own_units_and_stretches_within_their_pa
             for of, v in (("center", -10.0), ("spread", 20.0))
         }
     )
-    index = pd.concat([task.index(part, settings).assign(part=name) for name, part in parts.items()], ignore_index=True)
+    index = pd.concat([task.index(part).assign(part=name) for name, part in parts.items()], ignore_index=True)
 
-    found = task.examples(index.assign(split="train"), parts, scaling, settings)
+    found = task.examples(index.assign(split="train"), parts, scaling)
 
     raw = np.concatenate([20 * part["rc"].values - 10 for part in parts.values()])
     np.testing.assert_allclose(found.shared["target"], raw, rtol=1e-5, atol=1e-5)
     for start, latest, part in zip(found.rows["start"], found.rows["latest"], index["part"], strict=True):
         inside = (0, 500) if part == "2001" else (500, 1000)
-        assert inside[0] <= start <= latest <= inside[1] - settings.length
+        assert inside[0] <= start <= latest <= inside[1] - task.settings.length
     sums = task.statistics(index, found, stretches.truth(found), scaling)
     assert float(sums["square"].sum()) == 0
     assert float(sums["weight"].sum()) == stretches.truth(found).size
 
 
 def test_times_that_are_not_equally_far_apart_are_refused(rng):
-    task = tasks.load("storm_forecast")
+    task = tasks.configured("storm_forecast", {})
     part = part_of(relaxing(rng, 400)).isel(time=np.delete(np.arange(400), 7))
 
     with pytest.raises(UserError, match="times must be equally far apart"):
-        task.index(part, tasks.settings_of(task, {}))
+        task.index(part)
 
 
 def test_forecasts_are_drawn_at_the_hour_that_they_are_for():

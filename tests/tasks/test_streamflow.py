@@ -17,7 +17,11 @@ from geojax.report.hydrology import Flows
 from geojax.scores import hydrology as scores
 from geojax.task import Examples, Outcome
 
-TASK = tasks.load("streamflow")
+
+def configured(**given):
+    return tasks.configured("streamflow", given)
+
+
 START = np.datetime64("1990-11-01")
 
 
@@ -383,14 +387,14 @@ def parts(rng):
     return {str(year): part(year, rng) for year in range(1990, 1994)}
 
 
-def indexed(parts, settings, first="1991-11-01", last="1993-10-31"):
-    every = pd.concat([TASK.index(own, settings).assign(part=name) for name, own in parts.items()], ignore_index=True)
+def indexed(parts, task, first="1991-11-01", last="1993-10-31"):
+    every = pd.concat([task.index(own).assign(part=name) for name, own in parts.items()], ignore_index=True)
     inside = (every["time"] >= first) & (every["end"] <= last)
     return every[inside].assign(split="test").reset_index(drop=True)
 
 
 def test_an_example_is_a_hydrological_years_share_of_a_part(parts):
-    rows = TASK.index(parts["1991"], TASK.settings())
+    rows = configured().index(parts["1991"])
 
     assert rows[["basin", "group", "days"]].values.tolist() == [
         ["a", "1991", 304], ["a", "1992", 61], ["b", "1991", 304], ["b", "1992", 61]
@@ -398,10 +402,10 @@ def test_an_example_is_a_hydrological_years_share_of_a_part(parts):
 
 
 def test_examples_hold_each_rows_discharge_in_mm_per_day(parts):
-    settings = TASK.settings()
-    rows = indexed(parts, settings)
+    task = configured()
+    rows = indexed(parts, task)
 
-    found = TASK.examples(rows, parts, scaling(), settings)
+    found = task.examples(rows, parts, scaling())
 
     for i, row in enumerate(rows.itertuples()):
         raw = parts[row.part].sel(basin=row.basin, time=slice(row.time, row.end))["discharge"].values
@@ -412,16 +416,16 @@ def test_examples_hold_each_rows_discharge_in_mm_per_day(parts):
 
 
 def test_weather_must_be_complete_before_the_first_year_too(parts):
-    settings = TASK.settings()
-    rows = indexed(parts, settings)
+    task = configured()
+    rows = indexed(parts, task)
     parts["1990"]["temperature"][-1, 0] = np.nan
 
     with pytest.raises(
         UserError, match=r"of basin a must be complete, and so the 365 days before, but lack on 1990-12-31"
     ):
-        TASK.examples(rows, parts, scaling(), settings)
+        task.examples(rows, parts, scaling())
     with pytest.raises(UserError, match="lack on 1989-11-01"):
-        TASK.examples(indexed(parts, settings, "1990-11-01"), parts, scaling(), settings)
+        task.examples(indexed(parts, task, "1990-11-01"), parts, scaling())
 
 
 @pytest.mark.parametrize(
@@ -433,23 +437,23 @@ def test_weather_must_be_complete_before_the_first_year_too(parts):
 )
 def test_forecasts_must_not_be_given_their_answer(given, told):
     with pytest.raises(UserError, match=told):
-        tasks.settings_of(TASK, given)
+        configured(**given)
 
 
 def test_a_model_uses_nothing_later_than_its_lead_allows(parts):
     from flax import nnx
 
-    settings = TASK.settings(leads=(3, 7), past_flow=True, warmup=100)
-    rows = indexed(parts, settings).head(1)
-    found = TASK.examples(rows, parts, scaling(), settings)
-    model = TASK.model("lstm", {"hidden": 4}, found, settings, nnx.Rngs(0))
+    task = configured(leads=(3, 7), past_flow=True, warmup=100)
+    rows = indexed(parts, task).head(1)
+    found = task.examples(rows, parts, scaling())
+    model = task.model("lstm", {"hidden": 4}, found, nnx.Rngs(0))
     known = int(found.rows["start"][0]) + 30  # the day on which nothing is known any more
 
     shared = dict(found.shared) | {"inputs": found.shared["inputs"].copy()}
     shared["inputs"][:, known:] = 5.0
-    same, other = (np.asarray(TASK.predict(model, Examples(found.rows, s))) for s in (found.shared, shared))
+    same, other = (np.asarray(task.predict(model, Examples(found.rows, s))) for s in (found.shared, shared))
 
-    for i, lead in enumerate(settings.leads):
+    for i, lead in enumerate(task.settings.leads):
         assert (same[0, : 30 + lead, i] == other[0, : 30 + lead, i]).all()
         assert (same[0, 30 + lead : 61, i] != other[0, 30 + lead : 61, i]).any()
 
@@ -457,10 +461,10 @@ def test_a_model_uses_nothing_later_than_its_lead_allows(parts):
 def test_roots_give_no_flow_below_zero(parts):
     from flax import nnx
 
-    settings = TASK.settings(leads=(1,), past_flow=True, root=True, warmup=30)
-    rows = indexed(parts, settings)
-    found = TASK.examples(rows, parts, scaling(), settings)
-    model = TASK.model("lstm", {"hidden": 4}, found, settings, nnx.Rngs(0))
+    task = configured(leads=(1,), past_flow=True, root=True, warmup=30)
+    rows = indexed(parts, task)
+    found = task.examples(rows, parts, scaling())
+    model = task.model("lstm", {"hidden": 4}, found, nnx.Rngs(0))
 
     flow = (
         model(found.rows, found.shared, found.rows["start"], 366) * found.shared["spread"][0]
@@ -471,29 +475,29 @@ def test_roots_give_no_flow_below_zero(parts):
 
 
 def test_a_scaling_that_is_not_by_basin_is_refused(parts):
-    settings = TASK.settings()
+    task = configured()
     monthly = scaling().expand_dims(month=range(1, 13))
 
     with pytest.raises(UserError, match=r"Write `scaling: \{center: mean, spread: point, over: \[time\]\}`"):
-        TASK.examples(indexed(parts, settings), parts, monthly, settings)
+        task.examples(indexed(parts, task), parts, monthly)
 
 
 def test_a_part_without_basins_is_refused(parts):
     with pytest.raises(UserError, match="part 1991: must hold `precipitation` on time and basin"):
-        TASK.index(parts["1991"].isel(basin=0), TASK.settings())
+        configured().index(parts["1991"].isel(basin=0))
 
 
 def test_pictures_show_each_years_flow_and_its_peak(parts):
-    settings = TASK.settings()
-    rows = indexed(parts, settings)
-    found = TASK.examples(rows, parts, scaling(), settings)
+    task = configured()
+    rows = indexed(parts, task)
+    found = task.examples(rows, parts, scaling())
     guess = np.nan_to_num(found.rows["flow"])[..., None]
     outcome = Outcome(rows, parts, scaling(), found, guess, {"HBV": guess + 1.0}, "HBV", pd.DataFrame())
 
-    flows = Flows(outcome)
+    flows = Flows(outcome, 0)
 
     assert flows.nse("model") == pytest.approx(np.ones((2, 2)))
     own = (rows["basin"] == "b") & (rows["group"] == "1993")
     assert flows.peaks(flows.observed)[1, 1] == pytest.approx(np.nanmax(found.rows["flow"][own]))
     assert flows.peaks(flows.methods["HBV"]) == pytest.approx(flows.peaks(flows.observed) + 1)
-    assert TASK.pictures(outcome)[0].title == "Hydrographs"
+    assert task.pictures(outcome)[0].title == "Hydrographs"
