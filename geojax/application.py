@@ -8,6 +8,7 @@ import numpy as np
 from geojax import store
 from geojax.config import Run
 from geojax.errors import UserError
+from geojax.predictions import unpacked
 from geojax.problem import Problem
 from geojax.task import Examples
 
@@ -32,7 +33,7 @@ def apply(name: str, run: Run, files: Sequence[Path], output: Path) -> list[Path
     lists, scalings = (
         [f"data/{dataset}/{kind}" for dataset in run.datasets] for kind in ("normalized.json", "scaling.manifest.json")
     )
-    problem = Problem.open(lists, scalings, index, run.task, run.examples)
+    problem = Problem.open(lists, scalings, index, run.task, run.examples, unpacked(store.read(predictions)))
     if problem.folded:
         raise UserError(f"{name}: its models are those of a cross-validation, none of which saw all groups.")
     model = run.model.model_dump(mode="json")

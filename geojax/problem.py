@@ -44,13 +44,19 @@ class Problem:
     index: pd.DataFrame
 
     @classmethod
-    def open(cls, parts: Paths, scaling: Paths, index: str, task: str, examples: dict[str, Any]) -> "Problem":
+    def open(
+        cls, parts: Paths, scaling: Paths, index: str, task: str, examples: dict[str, Any],
+        kept: xr.Dataset | None = None,
+    ) -> "Problem":  # fmt: skip
         """Open what the lists of normalized parts and the manifests stand for; parts when examples are made of them.
 
         parts, scaling : of the run's dataset, or of each of its datasets, which are then not scaled
+        kept : what the task kept with its model, once there is one
         """
+        chosen = tasks.configured(task, examples)
+        chosen.kept = kept
         return cls(
-            tasks.configured(task, examples),
+            chosen,
             Parts(path for path, _ in store.usable(gathered.read(parts))),
             store.read(gathered.listed(scaling)[0]).load(),
             pd.read_parquet(store.beside(index, ".parquet")),

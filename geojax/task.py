@@ -122,6 +122,8 @@ class Task(Generic[S]):
     unit: ClassVar[str | None] = (
         None  # column of the index whose equal rows must be held together, for instance station
     )
+    averages: ClassVar[bool] = True  # whether the mean of several models' predictions is a prediction
+    kept: xr.Dataset | None = None  # what `keep` returned, for what comes after it: scores, pictures, `apply`
 
     def __init__(self, settings: S) -> None:
         self.settings = settings
@@ -178,6 +180,18 @@ class Task(Generic[S]):
     def decide(self, predicted: np.ndarray, chosen: Mapping[str, Any]) -> np.ndarray:
         """What is stored and scored, (example, …), from the model's predictions; by default these."""
         return predicted
+
+    def keep(
+        self, predict: Callable[[Examples], np.ndarray], train: Examples, validation: Examples
+    ) -> xr.Dataset | None:
+        """What is kept with the model's predictions and fitted to it: a detector of what it generates, a calibration.
+
+        predict : as what is stored, once the model is trained and tuned
+        train : all training examples, or a fixed sample if they are not held at once
+        returns : arrays of numbers without coordinates, and attributes that JSON can hold; see geojax.predictions. By
+            default nothing. What follows has it as `self.kept`. A task that keeps something cannot be split by fold.
+        """
+        return None
 
     def baselines(self) -> Mapping[str, Baseline]:
         """Classical methods by the name that the report shows."""

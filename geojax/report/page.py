@@ -10,6 +10,7 @@ import yaml
 from markupsafe import Markup
 
 from geojax import store
+from geojax.predictions import unpacked
 from geojax.problem import Problem
 from geojax.report import figures, flow, partition, plates, prepared, tables, templates, verdicts
 from geojax.report.plates import Plate
@@ -61,7 +62,7 @@ def section(name: str, run: dict[str, Any], datasets: Mapping[str, dict[str, Any
     problem = Problem.open(
         [str(own.folder / "normalized.json") for own in every],
         [str(own.folder / "scaling.manifest.json") for own in every],
-        own_index, run["task"], run["examples"],
+        own_index, run["task"], run["examples"], unpacked(store.read(results / "predictions.zarr")),
     )  # fmt: skip
     scores, table = store.read_json(results / "scores.json"), pd.read_parquet(results / "scores.parquet")
     task, index, history = problem.task, problem.index, pd.read_parquet(results / "history.parquet")

@@ -1,6 +1,7 @@
 """Pictures of a run that makes relief."""
 
 import numpy as np
+import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -8,7 +9,7 @@ from matplotlib.colors import LightSource, Normalize
 from matplotlib.ticker import FixedLocator
 
 from geojax.data.relief import DEGREE_KM
-from geojax.report import style
+from geojax.report import detected, style
 from geojax.report.style import INK, MUTED, styled
 from geojax.scores import relief, terrain
 from geojax.scores.two_samples import counts
@@ -19,8 +20,11 @@ COLOURS = "gist_earth"
 REAL = "real, unseen"
 
 
-def terrain_pictures(outcome: Outcome) -> list[Picture]:
-    """Tiles of each method, their spectra, distributions and properties, and the nearest training tiles."""
+def terrain_pictures(outcome: Outcome, detector: xr.Dataset | None = None) -> list[Picture]:
+    """Tiles of each method, their spectra, distributions and properties, the nearest training tiles, and the detector.
+
+    detector : of the model's tiles, as geojax.scores.made_detector fits it
+    """
     tiles = {REAL: terrain.metres(outcome.examples.rows), "model": outcome.model, **outcome.baselines}
     return [
         _sheet(outcome, tiles),
@@ -28,7 +32,12 @@ def terrain_pictures(outcome: Outcome) -> list[Picture]:
         _distributions(tiles),
         _properties(outcome, tiles),
         _nearest(outcome, tiles),
-    ]
+    ] + ([] if detector is None else [_detector(tiles, detector)])
+
+
+def _detector(tiles: dict[str, np.ndarray], detector: xr.Dataset) -> Picture:
+    described = {name: relief.descriptors(own) for name, own in tiles.items()}
+    return detected.detector_picture(described.pop(REAL), described, relief.names(), detector, "tiles")
 
 
 def _cell_km(outcome: Outcome) -> float:

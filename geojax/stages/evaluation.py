@@ -1,6 +1,7 @@
 """From models and baselines to scores and the report."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ def predict(
     task: str, examples: Section, model: Section, batch_size: int, finished: str, resident: int | None = None,
     device: str = "auto",
 ) -> None:  # fmt: skip
-    """Predict the validation and test examples; the test examples also with the weights before an update."""
+    """Predict the validation and test examples; the test examples also with the weights before an update.
+
+    What the task keeps with its model is fitted here, and stored with the predictions.
+    """
     from geojax.problem import Problem
     from geojax.training import devices, updates
     from geojax.training.weights import predictors
@@ -45,7 +49,22 @@ def predict(
 
     told = of_folds() if problem.folded else blocks()
     chosen = {"chosen": _of_folds(now)} if any(now := tuned["now"][1]) else {}
-    _write_predictions(told, zarr, problem.task.predicted, {"validation": "validation"}, **chosen)
+    maker = f"model {model['name']}, weights {store.read_json(weights)['digest']}"
+    _write_predictions(
+        told, zarr, problem, index, maker, {"validation": "validation"}, _kept(problem, functions["now"], resident),
+        **chosen,
+    )  # fmt: skip
+
+
+def _kept(problem: Any, predict: Callable[..., Any], resident: int | None) -> list[Any]:
+    """What the task keeps with its model, as a block of its store; none of most tasks."""
+    from geojax import predictions
+    from geojax.task import Task
+
+    if type(problem.task).keep is Task.keep:
+        return []
+    kept = problem.task.keep(predict, *(problem.sample(split, resident) for split in ("train", "validation")))
+    return [] if kept is None else [predictions.packed(kept)]
 
 
 def _tuned(
@@ -105,7 +124,7 @@ def fit_baselines(
             {name: baseline.predict(own) for name, baseline in every[0][0].items()}
             for _, own in problem.blocks("test", resident)
         )
-    _write_predictions(blocks, zarr, problem.task.predicted, {}, chosen=chosen, sampled=sampled)
+    _write_predictions(blocks, zarr, problem, index, "baselines, each a variable", {}, chosen=chosen, sampled=sampled)
 
 
 def _of_folds(chosen: list[Section]) -> Section:
@@ -125,12 +144,14 @@ def evaluate_run(
     """
     import numpy as np
 
+    from geojax.predictions import unpacked
     from geojax.problem import Problem
     from geojax.scores import resampling, sums, verdict
     from geojax.task import BEFORE
 
-    problem = Problem.open(parts, scaling, index, task, examples)
-    rows, predicted = problem.rows("test"), store.read(predictions)
+    predicted = store.read(predictions)
+    problem = Problem.open(parts, scaling, index, task, examples, unpacked(predicted))
+    rows = problem.rows("test")
     methods = {"model": predicted["test"]}
     methods |= {BEFORE: predicted["before"]} if "before" in predicted else {}
     methods |= {str(name): array for name, array in store.read(baselines).data_vars.items()}
@@ -195,17 +216,25 @@ def write_report(scores: Sequence[str], titles: Mapping[str, str], page: str) ->
 
 
 def _write_predictions(
-    blocks: Iterable[Mapping[str, Any]], zarr: str, attributes: Section, first: Mapping[str, str], **facts: Any
-) -> None:
+    blocks: Iterable[Mapping[str, Any]], zarr: str, problem: Any, index: str, maker: str,
+    first: Mapping[str, str], besides: Iterable[Any] = (), **facts: Any,
+) -> None:  # fmt: skip
     """Write predictions (example, …) block by block; `first` names the split of those that are not of the test.
 
-    Dimensions are named by split, for sizes differ between splits.
+    Dimensions are named by split, for sizes differ between splits. The store says who made them, and of which data.
+    besides : datasets that are stored with them
     """
     import xarray as xr
+
+    from geojax import predictions
+
+    attributes = problem.task.predicted
+    datasets = sorted(map(str, problem.index["dataset"].unique()))
+    origin = predictions.origin(zarr, index, datasets, maker, attributes)
 
     def dataset(values: Mapping[str, Any]) -> xr.Dataset:
         dims = {name: (f"{first.get(name, 'test')}_example", *(f"axis_{i}" for i in range(1, own.ndim)))
                 for name, own in values.items()}  # fmt: skip
-        return xr.Dataset({name: (dims[name], own, attributes) for name, own in values.items()})
+        return xr.Dataset({name: (dims[name], own, attributes) for name, own in values.items()}, attrs=origin)
 
-    store.write_blocks(map(dataset, blocks), zarr, **facts)
+    store.write_blocks(chain(map(dataset, blocks), besides), zarr, **facts)

@@ -49,13 +49,15 @@ def write(dataset: xr.Dataset, path: str | Path, chunks: Mapping[str, int] | Non
 def write_blocks(blocks: Iterable[xr.Dataset], path: str | Path, **facts: Any) -> None:
     """As `write`, block after block, so that the whole is never in memory.
 
-    blocks : variables without coordinates; one that an earlier block had goes on along its first dimension
+    blocks : variables without coordinates; one that an earlier block had goes on along its first dimension. What any
+        block has as attributes the store has too
     """
     with _appearing(Path(path)) as (new, manifest), _without_remarks():
         group = zarr.open_group(new, mode="w", zarr_format=3)
         arrays: dict[str, zarr.Array] = {}
         for block in blocks:
             _check_names(block)
+            group.update_attributes(dict(block.attrs))
             for name, array in block.data_vars.items():
                 values = np.asarray(array.values)
                 if str(name) not in arrays:

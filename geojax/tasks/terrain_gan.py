@@ -6,12 +6,15 @@ config as config/runs/terrain_gan.yaml. Tiles are 64 cells of the grid on a side
 
 A tile is its relief (the standard deviation in metres, drawn from those of the training tiles) times its shape, which
 a generator makes of noise, told the relief: low relief is rougher than high. Absolute elevation is left out.
-Predictions are made of noise, one tile for each row, seeded by it; `ensemble` must stay 1, as a mean of tiles is no
-tile.
+Predictions are made of noise, one tile for each row, seeded by it. What is made says so in its attributes, and a
+detector that tells it from real relief is kept with it: fitted to training tiles and to what the model makes of their
+seeds, tuned on validation, judged on the test. `geojax apply RUN FILES` asks it about the tiles of GeoTIFF and NetCDF
+files on the same grid of degrees.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import jax
@@ -24,10 +27,10 @@ from pydantic import Field
 
 from geojax import models
 from geojax.baselines import relief as baselines
-from geojax.data import likeness, relief
+from geojax.data import elevations, likeness, relief
 from geojax.errors import UserError
+from geojax.scores import made_detector, terrain, two_samples
 from geojax.scores import relief as properties
-from geojax.scores import terrain, two_samples
 from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task, Turn
 from geojax.training import augment
 from geojax.training.objectives import hinge
@@ -62,6 +65,7 @@ class TerrainGAN(Task[TerrainSettings]):
         "comment": "Not observed: no such place exists.",
     }
     groups = "blocks of longitude"
+    averages = False
 
     def index(self, part: xr.Dataset) -> pd.DataFrame:
         rows, tiles = _tiles(part, self.settings, self.settings.training_step)
@@ -132,6 +136,13 @@ class TerrainGAN(Task[TerrainSettings]):
         amplitude = jnp.interp(rank, jnp.linspace(0, 1, AMPLITUDES), model.amplitudes[...])
         return 10 ** amplitude[:, None, None] * model.generator(latent, values=_standardized(amplitude))
 
+    def keep(self, predict: Callable[[Examples], np.ndarray], train: Examples, validation: Examples) -> xr.Dataset:
+        """A detector of what the model makes; see geojax.scores.made_detector."""
+        pairs = [(terrain.metres(own.rows), predict(own)) for own in (train, validation)]
+        fitted, judged = ([properties.descriptors(tiles) for tiles in pair] for pair in pairs)
+        told = {"properties": "; ".join(properties.names()), "degrees": float(validation.shared["degrees"])}
+        return made_detector.fit(fitted, judged).assign_attrs(told)
+
     def baselines(self) -> Mapping[str, Baseline]:
         return {
             "PCA sampling": baselines.PrincipalComponents(),
@@ -143,15 +154,35 @@ class TerrainGAN(Task[TerrainSettings]):
         self, index: pd.DataFrame, examples: Examples, predictions: np.ndarray, scaling: xr.Dataset
     ) -> xr.Dataset:
         real = terrain.metres(examples.rows)
-        return terrain.compared(real, predictions, index["group"].to_numpy(str), examples.shared)
+        group = index["group"].to_numpy(str)
+        sums = terrain.compared(real, predictions, group, examples.shared)
+        if self.kept is None:
+            return sums
+        described = properties.descriptors(real), properties.descriptors(predictions)
+        return sums.merge(made_detector.judged(*described, group, self.kept))
 
     def score(self, statistics: xr.Dataset) -> xr.Dataset:
-        return terrain.scores(statistics)
+        found = terrain.scores(statistics)
+        return found.merge(made_detector.scores(statistics)) if "odds" in statistics else found
 
     def pictures(self, outcome: Outcome) -> list[Picture]:
         from geojax.report import terrain as pictures
 
-        return pictures.terrain_pictures(outcome)
+        return pictures.terrain_pictures(outcome, self.kept)
+
+    def apply(self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path) -> list[Path]:
+        """Write how likely each tile of some elevations was made by the model of this run; nothing is predicted."""
+        if self.kept is None:
+            raise UserError("the run has no detector of what its model makes. Run its workflow again.")
+        found, table = [], output / "made_tiles.csv"
+        for path in files:
+            rows, tiles = elevations.tiles(path, self.settings.variable, SIZE, self.kept.attrs["degrees"])
+            spread, told = properties.relief(tiles), made_detector.told(properties.descriptors(tiles), self.kept)
+            told.loc[spread < self.settings.least_relief_m, ["probability", "said"]] = np.nan, "too flat to tell"
+            found.append(rows[["lat", "lon"]].assign(file=str(path), relief_m=spread).join(told))
+        every = pd.concat(found).assign(threshold=self.kept.attrs["threshold"])
+        every.to_csv(table, index=False, float_format="%.6g")
+        return [table]
 
 
 TASK = TerrainGAN
@@ -178,7 +209,8 @@ def _yardstick(
     own = properties.descriptors(tiles)
     center, spread = own.mean(0), own.std(0)
     frequency = two_samples.frequencies((own - center) / spread)
-    return {"trained": tiles, "center": center, "spread": spread, "frequency": frequency}
+    degrees = np.array(relief.spacing(parts[trained[0]]))
+    return {"trained": tiles, "center": center, "spread": spread, "frequency": frequency, "degrees": degrees}
 
 
 def _seed(seed: int, part: str, position: int) -> int:

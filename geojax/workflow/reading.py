@@ -1,6 +1,7 @@
 """From the files of a configuration to a plan, checked. Light: it runs whenever Snakemake builds the DAG."""
 
 from pathlib import Path
+from typing import Any
 
 from geojax import code, modules
 from geojax.config import Dataset, Run, load, shrunk
@@ -107,8 +108,26 @@ def check_inside(plan: Plan, directory: str | Path = "config") -> None:
         models.check_sizes(run.model.name, run.model.sizes, path)
         if run.model.name not in chosen.models:
             raise UserError(f"{path}: model: name: {run.task} takes {', '.join(chosen.models)}, not {run.model.name}.")
+        _check_single(path, run, chosen, plan.datasets)
     for name, dataset in plan.datasets.items():
         readers.check_options(dataset.reader.name, dataset.reader.options, str(directory / f"datasets/{name}.yaml"))
+
+
+def _check_single(path: str, run: Run, chosen: Any, datasets: dict[str, Dataset]) -> None:
+    """What can only be asked of one model is asked of one."""
+    from geojax.task import Task
+
+    if run.training.ensemble > 1 and not chosen.averages:
+        raise UserError(
+            f"{path}: training: ensemble: must be 1, as the mean of what several models of {run.task} predict is no "
+            f"prediction, but is {run.training.ensemble}. Leave it out."
+        )
+    keeps = type(chosen).keep is not Task.keep
+    if keeps and (folded := [name for name in run.datasets if datasets[name].split.by == "fold"]):
+        raise UserError(
+            f"{path}: dataset: must be split by group or by time, as {run.task} keeps something that is fitted to one "
+            f"model, but {folded[0]} is split by fold, which trains a model for each. Mend `split` of the dataset."
+        )
 
 
 def check_once(plan: Plan, kept: str | Path = KEPT) -> None:
