@@ -146,6 +146,37 @@ def test_a_model_that_the_task_does_not_take_is_refused(configure, run):
     assert refusal(configure, True) == "runs/gaps.yaml: model: name: sst_gaps takes gap_filler, not cnn."
 
 
+def generating(run):
+    return run | {"task": "terrain_gan", "model": {"name": "relief_gan"}}
+
+
+def test_several_models_whose_predictions_have_no_mean_are_refused(configure, run):
+    run |= generating(run) | {"training": run["training"] | {"ensemble": 2}}
+
+    assert refusal(configure, inside=True) == (
+        "runs/gaps.yaml: training: ensemble: must be 1, as the mean of what several models of terrain_gan predict is "
+        "no prediction, but is 2. Leave it out."
+    )
+
+
+def test_several_models_whose_predictions_have_a_mean_are_admitted(configure, run):
+    run["training"]["ensemble"] = 2
+    folder = configure()
+
+    workflow.check_inside(workflow.read(folder), folder)
+
+
+def test_what_is_kept_with_one_model_is_refused_where_each_fold_has_its_own(configure, dataset, run):
+    run |= generating(run)
+    dataset["split"] = {"by": "fold"}
+    dataset["scaling"] = {"center": "none", "spread": "none"}
+
+    told = refusal(configure, inside=True)
+
+    assert told.startswith("runs/gaps.yaml: dataset: must be split by group or by time, as terrain_gan keeps something")
+    assert "fields is split by fold" in told
+
+
 def test_an_option_that_the_reader_does_not_take_is_refused(configure, dataset):
     dataset["reader"]["options"] = {"engine": "h5"}
 

@@ -34,30 +34,36 @@ def headline(scores: pd.DataFrame, score: Score, methods: list[str]) -> Table:
 
 
 def sliced(scores: pd.DataFrame, score: Score, methods: list[str]) -> list[Table]:
-    """Other scores over all examples in one table; each score that has slices in one of its own."""
+    """Other scores over all examples in one table; each score that has slices in one of its own.
+
+    Of different scores each has the decimals that the interval of the first method, the model, supports.
+    """
     whole = scores[(scores["slice"] == "all") & (scores["score"] != score.name)]
     found = []
     if len(whole):
         names = list(dict.fromkeys(whole["score"]))
-        found.append(_table("Other scores", whole, "score", names, [spoken(n) for n in names], methods))
+        own = {n: _digits(whole[(whole["score"] == n) & (whole["method"] == methods[0])]) for n in names}
+        found.append(_table("Other scores", whole, "score", own, [spoken(n) for n in names], methods))
     for name, own in scores[scores["slice"] != "all"].groupby("score", sort=False):
         slices = list(dict.fromkeys(own["slice"]))
         dimension = own["dimension"].iloc[0]
         title = name_with_units(spoken(str(name), dimension), _units(str(name), score))
-        found.append(_table(title, own, "slice", slices, [slice_name(dimension, s) for s in slices], methods))
+        digits = dict.fromkeys(slices, _digits(own))
+        found.append(_table(title, own, "slice", digits, [slice_name(dimension, s) for s in slices], methods))
     return found
 
 
 def _table(
-    title: str, rows: pd.DataFrame, column: str, names: list[str], shown: list[str], methods: list[str]
+    title: str, rows: pd.DataFrame, column: str, digits: dict[str, int], shown: list[str], methods: list[str]
 ) -> Table:
-    at, digits = rows.set_index(["method", column]), _digits(rows)
-    cells = [[rounding.value(at.loc[(m, name)].to_dict(), digits=digits) for name in names] for m in methods]
+    """digits : decimals of each of the values of `column` that are shown"""
+    at = rows.set_index(["method", column])
+    cells = [[rounding.value(at.loc[(m, n)].to_dict(), digits=own) for n, own in digits.items()] for m in methods]
     return Table(title, ["Method", *shown], [[m, *own] for m, own in zip(methods, cells, strict=True)])
 
 
 def _digits(rows: pd.DataFrame) -> int:
-    """One number of decimals for a whole table."""
+    """One number of decimals for all rows."""
     return max(rounding.decimals(low, high) for low, high in zip(rows["low"], rows["high"], strict=True))
 
 
@@ -69,8 +75,8 @@ def slices_of(scores: pd.DataFrame, score: Score) -> str | None:
 
 def spoken(name: str, dimension: str = "") -> str:
     """A score's name as one would say it: `rmse_by_coverage` is RMSE by coverage."""
-    words = [word.upper() if word in ("rmse", "mae", "nse", "kge", "f1", "auc") else word for word in name.split("_")]
-    text = " ".join(words)
+    spelt = {word: word.upper() for word in ("rmse", "mae", "nse", "kge", "f1", "auc")} | {"db": "(dB)"}
+    text = " ".join(spelt.get(word, word) for word in name.split("_"))
     if dimension and dimension not in text:
         text += f" by {dimension}"
     return capital(text)

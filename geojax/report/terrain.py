@@ -32,12 +32,13 @@ def terrain_pictures(outcome: Outcome, detector: xr.Dataset | None = None) -> li
         _distributions(tiles),
         _properties(outcome, tiles),
         _nearest(outcome, tiles),
-    ] + ([] if detector is None else [_detector(tiles, detector)])
+    ] + ([] if detector is None else [_detector(outcome, tiles, detector)])
 
 
-def _detector(tiles: dict[str, np.ndarray], detector: xr.Dataset) -> Picture:
+def _detector(outcome: Outcome, tiles: dict[str, np.ndarray], detector: xr.Dataset) -> Picture:
     described = {name: relief.descriptors(own) for name, own in tiles.items()}
-    return detected.detector_picture(described.pop(REAL), described, relief.names(), detector, "tiles")
+    real = described.pop(REAL)
+    return detected.detector_picture(real, described, relief.names(), detector, outcome.scores, "tiles")
 
 
 def _cell_km(outcome: Outcome) -> float:
@@ -147,7 +148,7 @@ def _distributions(tiles: dict[str, np.ndarray]) -> Picture:
             panel.set_xscale("log")
         style.light_grid(panel, "x")
     axes[0, 0].set(ylabel="Frequency", xlim=(-3.5, 3.5))
-    axes[0, 2].set_xlim(-5, 5)
+    axes[0, 2].set(xlim=(-5, 5), xticks=[-4, -2, 0, 2, 4])
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(tiles))
     caption = (
         "Hypsometry, slopes, skewness and relief over all test tiles. A Gaussian tile has a skewness near zero; real "

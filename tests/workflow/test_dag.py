@@ -97,6 +97,19 @@ def test_every_store_agrees_with_its_manifest(archive, first):
     assert [line for path in stores for line in store.differences(path)] == []
 
 
+def test_predictions_say_which_model_made_them_of_which_data_and_hold_nothing_else(archive, first):
+    results = archive / "results/tiny"
+    weights, index = (store.read_json(results / f"{kind}.manifest.json")["digest"] for kind in ("model", "index"))
+
+    model, baselines = (store.read(results / f"{kind}.zarr") for kind in ("predictions", "baselines"))
+
+    assert model.attrs["source"] == f"made by geojax, run tiny: model gap_filler, weights {weights}"
+    assert model.attrs["trained_on"] == f"training examples of tiny, as index {index} lists them"
+    assert set(model) == {"validation", "test"}
+    assert baselines.attrs["source"] == "made by geojax, run tiny: baselines, each a variable"
+    assert baselines.attrs["trained_on"] == model.attrs["trained_on"]
+
+
 def test_a_second_run_has_nothing_to_do(archive, first):
     again = snakemake(archive)
 
