@@ -123,7 +123,7 @@ class Task(Generic[S]):
         None  # column of the index whose equal rows must be held together, for instance station
     )
     averages: ClassVar[bool] = True  # whether the mean of several models' predictions is a prediction
-    kept: xr.Dataset | None = None  # what `keep` returned, for what comes after it: scores, pictures, `apply`
+    kept: xr.Dataset | None = None  # what `fit_beside` returned, for what comes after it: scores, pictures, `apply`
 
     def __init__(self, settings: S) -> None:
         self.settings = settings
@@ -181,7 +181,7 @@ class Task(Generic[S]):
         """What is stored and scored, (example, …), from the model's predictions; by default these."""
         return predicted
 
-    def keep(
+    def fit_beside(
         self, predict: Callable[[Examples], np.ndarray], train: Examples, validation: Examples
     ) -> xr.Dataset | None:
         """What is kept with the model's predictions and fitted to it: a detector of what it generates, a calibration.

@@ -111,7 +111,7 @@ MEMBERS = {
     "examples": {"train_model", "predict", "fit_baselines", "evaluate_run", "write_page"},
     "expand": {"index_examples", "write_page"},
     "loss": {"train_model", "write_page"},
-    "keep": {"predict", "write_page"},
+    "fit_beside": {"predict", "write_page"},
     "baselines": {"fit_baselines", "write_page"},
     "statistics": {"evaluate_run", "write_page"},
     "score": {"evaluate_run", "write_page"},

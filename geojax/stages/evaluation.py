@@ -61,9 +61,9 @@ def _kept(problem: Any, predict: Callable[..., Any], resident: int | None) -> li
     from geojax import predictions
     from geojax.task import Task
 
-    if type(problem.task).keep is Task.keep:
+    if type(problem.task).fit_beside is Task.fit_beside:
         return []
-    kept = problem.task.keep(predict, *(problem.sample(split, resident) for split in ("train", "validation")))
+    kept = problem.task.fit_beside(predict, *(problem.sample(split, resident) for split in ("train", "validation")))
     return [] if kept is None else [predictions.packed(kept)]
 
 

@@ -136,7 +136,9 @@ class TerrainGAN(Task[TerrainSettings]):
         amplitude = jnp.interp(rank, jnp.linspace(0, 1, AMPLITUDES), model.amplitudes[...])
         return 10 ** amplitude[:, None, None] * model.generator(latent, values=_standardized(amplitude))
 
-    def keep(self, predict: Callable[[Examples], np.ndarray], train: Examples, validation: Examples) -> xr.Dataset:
+    def fit_beside(
+        self, predict: Callable[[Examples], np.ndarray], train: Examples, validation: Examples
+    ) -> xr.Dataset:
         """A detector of what the model makes; see geojax.scores.made_detector."""
         pairs = [(terrain.metres(own.rows), predict(own)) for own in (train, validation)]
         fitted, judged = ([properties.descriptors(tiles) for tiles in pair] for pair in pairs)

@@ -122,7 +122,7 @@ def _check_single(path: str, run: Run, chosen: Any, datasets: dict[str, Dataset]
             f"{path}: training: ensemble: must be 1, as the mean of what several models of {run.task} predict is no "
             f"prediction, but is {run.training.ensemble}. Leave it out."
         )
-    keeps = type(chosen).keep is not Task.keep
+    keeps = type(chosen).fit_beside is not Task.fit_beside
     if keeps and (folded := [name for name in run.datasets if datasets[name].split.by == "fold"]):
         raise UserError(
             f"{path}: dataset: must be split by group or by time, as {run.task} keeps something that is fitted to one "
