@@ -35,6 +35,7 @@ from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, T
 from geojax.training import augment
 from geojax.training.objectives import hinge
 
+Predict = Callable[[Examples], np.ndarray]
 SIZE = 64  # cells along a side
 AMPLITUDES = 65  # quantiles of relief that a model keeps
 
@@ -136,9 +137,7 @@ class TerrainGAN(Task[TerrainSettings]):
         amplitude = jnp.interp(rank, jnp.linspace(0, 1, AMPLITUDES), model.amplitudes[...])
         return 10 ** amplitude[:, None, None] * model.generator(latent, values=_standardized(amplitude))
 
-    def fit_beside(
-        self, predict: Callable[[Examples], np.ndarray], train: Examples, validation: Examples
-    ) -> xr.Dataset:
+    def fit_beside(self, predict: Predict, train: Examples, validation: Examples) -> xr.Dataset:
         """A detector of what the model makes; see geojax.scores.made_detector."""
         pairs = [(terrain.metres(own.rows), predict(own)) for own in (train, validation)]
         fitted, judged = ([properties.descriptors(tiles) for tiles in pair] for pair in pairs)
@@ -172,7 +171,7 @@ class TerrainGAN(Task[TerrainSettings]):
 
         return pictures.terrain_pictures(outcome, self.kept)
 
-    def apply(self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path) -> list[Path]:
+    def apply(self, predict: Predict, files: Sequence[Path], output: Path) -> list[Path]:
         """Write how likely each tile of some elevations was made by the model of this run; nothing is predicted."""
         if self.kept is None:
             raise UserError("the run has no detector of what its model makes. Run its workflow again.")
