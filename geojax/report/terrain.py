@@ -1,5 +1,7 @@
 """Pictures of a run that makes relief."""
 
+from dataclasses import replace
+
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
@@ -38,7 +40,9 @@ def terrain_pictures(outcome: Outcome, detector: xr.Dataset | None = None) -> li
 def _detector(outcome: Outcome, tiles: dict[str, np.ndarray], detector: xr.Dataset) -> Picture:
     described = {name: relief.descriptors(own) for name, own in tiles.items()}
     real = described.pop(REAL)
-    return detected.detector_picture(real, described, relief.names(), detector, outcome.scores, "tiles")
+    picture = detected.detector_picture(real, described, relief.names(), detector, outcome.scores, "tiles")
+    other = " The classifier among the scores is another: trees, fitted anew for each method, to other test blocks."
+    return replace(picture, caption=picture.caption + other)
 
 
 def _cell_km(outcome: Outcome) -> float:

@@ -140,7 +140,7 @@ class TerrainGAN(Task[TerrainSettings]):
     def fit_beside(self, predict: Predict, train: Examples, validation: Examples) -> xr.Dataset:
         """A detector of what the model makes; see geojax.scores.made_detector."""
         pairs = [(terrain.metres(own.rows), predict(own)) for own in (train, validation)]
-        fitted, judged = ([properties.descriptors(tiles) for tiles in pair] for pair in pairs)
+        fitted, judged = ([_described(tiles) for tiles in pair] for pair in pairs)
         told = {"properties": "; ".join(properties.names()), "degrees": float(validation.shared["degrees"])}
         return made_detector.fit(fitted, judged).assign_attrs(told)
 
@@ -180,9 +180,9 @@ class TerrainGAN(Task[TerrainSettings]):
             rows, tiles = elevations.tiles(path, self.settings.variable, SIZE, self.kept.attrs["degrees"])
             spread, told = properties.relief(tiles), made_detector.told(properties.descriptors(tiles), self.kept)
             told.loc[spread < self.settings.least_relief_m, ["probability", "said"]] = np.nan, "too flat to tell"
-            found.append(rows[["lat", "lon"]].assign(file=str(path), relief_m=spread).join(told))
-        every = pd.concat(found).assign(threshold=self.kept.attrs["threshold"])
-        every.to_csv(table, index=False, float_format="%.6g")
+            place = pd.DataFrame({"file": str(path), "lat": rows["lat"], "lon": rows["lon"], "relief_m": spread})
+            found.append(place.join(told))
+        pd.concat(found).assign(threshold=self.kept.attrs["threshold"]).to_csv(table, index=False, float_format="%.6g")
         return [table]
 
 
@@ -212,6 +212,11 @@ def _yardstick(
     frequency = two_samples.frequencies((own - center) / spread)
     degrees = np.array(relief.spacing(parts[trained[0]]))
     return {"trained": tiles, "center": center, "spread": spread, "frequency": frequency, "degrees": degrees}
+
+
+def _described(tiles: np.ndarray) -> np.ndarray:
+    """Properties (tile, property), a few hundred tiles at once: what they are computed by takes ten times their memory."""
+    return np.concatenate([properties.descriptors(tiles[i : i + 512]) for i in range(0, len(tiles), 512)])
 
 
 def _seed(seed: int, part: str, position: int) -> int:
