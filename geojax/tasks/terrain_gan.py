@@ -215,7 +215,7 @@ def _yardstick(
 
 
 def _described(tiles: np.ndarray) -> np.ndarray:
-    """Properties (tile, property), a few hundred tiles at once: what they are computed by takes ten times their memory."""
+    """Properties (tile, property), of a few hundred tiles at once, as computing them takes ten times their memory."""
     return np.concatenate([properties.descriptors(tiles[i : i + 512]) for i in range(0, len(tiles), 512)])
 
 
