@@ -198,6 +198,18 @@ def test_coastlines_pass_where_australia_ends():
     assert near < 1.0
 
 
+def test_of_different_scores_each_has_the_decimals_that_the_interval_of_the_model_supports():
+    rows = [("model", "loss_db", 1.234567, 0.2, 2.3), ("model", "auc", 0.98765, 0.981, 0.992)]
+    rows += [("other", "loss_db", 2.345678, 2.3456, 2.3457), ("other", "auc", 0.999987, 0.999965, 1.0)]
+    table = pd.DataFrame(rows, columns=["method", "score", "value", "low", "high"]).assign(slice="all", dimension="")
+
+    (found,) = tables.sliced(table, Score("rmse", "RMSE", "K", False), ["model", "other"])
+
+    assert found.columns == ["Method", "Loss (dB)", "AUC"]
+    assert found.rows[0] == ["model", "1.2 (0.2 to 2.3)", "0.9877 (0.9810 to 0.9920)"]
+    assert found.rows[1] == ["other", "2.3 (2.3 to 2.3)", "1.0000 (1.0000 to 1.0000)"]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -68,7 +68,7 @@ def detector_picture(
         "natural log odds; dotted, the threshold. Diamond: at the threshold it takes "
         f"{_percent(odds['model'], threshold)} of the model's {what} for made ({hits:.0f} % on validation), and "
         f"{_percent(own, threshold)} of the real ones ({alarms:.0f} %, by which the threshold was chosen). It was not "
-        "shown what other methods make, and where their curves are low, it takes it for real: it knows this model "
+        "shown what other methods make; where their curves are low, it takes that for real, for it knows this model "
         "alone. Right: the ten properties that would tell the model's best, each by itself."
     )
     return Picture("The detector that is kept with the model", caption, figure)
