@@ -138,8 +138,10 @@ class Task(Generic[S]):
         return index
 
     def examples(self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset) -> Examples:
-        """Arrays of the rows of `index`, in their order; reads only the parts that they lie in, or also earlier ones if
-        examples hear of what was before them."""
+        """Arrays of the rows of `index`, in their order.
+
+        parts : those that the rows lie in, and all that begin no later, if examples hear of what was before them
+        """
         raise NotImplementedError
 
     def pool(
