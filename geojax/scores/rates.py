@@ -3,6 +3,8 @@
 Forecasts and counts are (…, cell); a cell's count is taken as Poisson about its forecast, independent of all others.
 """
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from scipy.special import gammaln
@@ -61,17 +63,38 @@ def paired_t_test(
     return float(gain), float(gain - half), float(gain + half)
 
 
-def number_test(counts: np.ndarray, rates: np.ndarray, variance: float | None = None) -> tuple[float, float]:
+def number_law(expected: float, variance: float = 0.0) -> Any:
+    """Law of a number of events: Poisson's, but negative binomial where its variance is known to be greater.
+
+    source : Kagan (2010), doi:10.1111/j.1365-246X.2009.04487.x
+    """
+    if variance > expected:
+        return nbinom(expected**2 / (variance - expected), expected / variance)
+    return poisson(expected)
+
+
+def number_test(counts: np.ndarray, rates: np.ndarray, variance: float = 0.0) -> tuple[float, float]:
     """Chances of at least, and of at most, as many events as came: a small one means too low, or too high a forecast.
 
-    counts, rates : (cell,)
-    variance : of the number of events in so long a time, greater than the forecast's number: it is then taken as
-        negative binomial (Kagan, 2010, doi:10.1111/j.1365-246X.2009.04487.x), as events cluster; else as Poisson
+    counts, rates : (…, cell)
+    variance : of the number of events in so long a time, as events cluster; see `number_law`
     source : Zechar et al. (2010), doi:10.1785/0120090192, equations 3 and 4
     """
-    seen, expected = counts.sum(), float(rates.sum(dtype="float64"))
-    law = poisson(expected) if variance is None else nbinom(expected**2 / (variance - expected), expected / variance)
+    seen, law = counts.sum(), number_law(float(rates.sum(dtype="float64")), variance)
     return float(law.sf(seen - 1)), float(law.cdf(seen))
+
+
+def span_variance(totals: np.ndarray, length: int) -> float:
+    """Variance of the number of events in a span of `length` months, of those that end with the last month.
+
+    Half the mean square of what each span and the next differ by, so that it holds how events cluster, but little of
+    the slow growth of a catalogue; NaN with fewer than three spans.
+
+    totals : events of each month (month,)
+    """
+    spans = len(totals) // length
+    each = totals[len(totals) - spans * length :].reshape(spans, length).sum(1)
+    return float(np.mean(np.diff(each) ** 2) / 2) if spans > 2 else float("nan")
 
 
 def likelihood_test(

@@ -1,11 +1,11 @@
-"""Scores of forecasts of rates against pyCSEP, the software of the testing centres."""
+"""Scores of forecasts of rates: closed forms, planted cases, and pyCSEP, the software of the testing centres."""
 
 import warnings
 from typing import NamedTuple
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, kstest, poisson
 
 from geojax.scores import rates
 
@@ -51,11 +51,11 @@ def case(request, rng):
 
 
 def test_chances_of_the_number_of_events_are_those_of_pycsep(case):
-    poisson = poisson_evaluations.number_test(case.forecast, case.catalogue)
+    independent = poisson_evaluations.number_test(case.forecast, case.catalogue)
     variance = 3 * case.own.sum()
     clustered = binomial_evaluations.negative_binomial_number_test(case.forecast, case.catalogue, variance)
 
-    np.testing.assert_allclose(rates.number_test(case.counts, case.own), poisson.quantile, rtol=1e-9)
+    np.testing.assert_allclose(rates.number_test(case.counts, case.own), independent.quantile, rtol=1e-9)
     np.testing.assert_allclose(rates.number_test(case.counts, case.own, variance), clustered.quantile, rtol=1e-9)
 
 
@@ -83,3 +83,73 @@ def test_quantiles_of_the_likelihood_are_those_of_pycsep(case, name):
     low, high = binom.ppf([5e-5, 1 - 5e-5], SIMULATIONS, shared) / SIMULATIONS
     assert low <= found <= high
     assert low <= expected.quantile <= high
+
+
+def test_log_likelihood_is_that_of_independent_poisson_counts(rng):
+    forecast = rng.uniform(0.01, 4, (3, 7))
+    counts = rng.poisson(forecast)
+
+    np.testing.assert_allclose(rates.log_likelihood(counts, forecast), poisson.logpmf(counts, forecast).sum(1))
+
+
+def test_the_reference_gains_nothing_and_twice_its_rate_by_the_closed_form():
+    counts, reference = np.array([[2.0, 1.0], [0, 1]]), np.array([[1.0, 1.0], [0.5, 0.5]])
+    group = np.array(["a", "b"])
+
+    same, twice = (
+        rates.information_gain(rates.sums(counts, own, reference, group).sum("group"))
+        for own in (reference, 2 * reference)
+    )
+
+    assert float(same) == 0
+    assert float(twice) == pytest.approx((4 * np.log(2) - 3) / 4)
+
+
+def test_the_number_test_is_of_the_poisson_law_of_the_sum():
+    low, high = rates.number_test(np.array([1, 2]), np.array([0.5, 1.5]))
+
+    assert low == pytest.approx(1 - np.exp(-2) * (1 + 2 + 2))
+    assert high == pytest.approx(np.exp(-2) * (1 + 2 + 2 + 8 / 6))
+
+
+@pytest.mark.parametrize("spatial", [False, True])
+def test_quantiles_of_a_true_forecast_are_spread_evenly(rng, spatial):
+    forecast = rng.uniform(0.1, 3, 60)
+
+    found = [rates.likelihood_test(rng.poisson(forecast), forecast, 200, seed, spatial) for seed in range(150)]
+
+    assert kstest(found, "uniform").pvalue > 0.01
+
+
+def test_the_spatial_test_refuses_a_forecast_of_other_places_and_heeds_no_number(rng):
+    forecast = np.repeat([0.1, 2.0], 50)
+    counts = rng.poisson(forecast)
+
+    assert rates.likelihood_test(counts, forecast[::-1], spatial=True) < 0.01
+    assert rates.likelihood_test(counts, forecast, spatial=True) == rates.likelihood_test(
+        counts, 5 * forecast, spatial=True
+    )
+
+
+def test_the_number_test_is_of_the_poisson_law_unless_the_variance_is_greater(rng):
+    counts, forecast = rng.poisson(3, 50), np.full(50, 3.0)
+
+    same, close = (rates.number_test(counts, forecast, variance) for variance in (100.0, 150.0001))
+
+    assert same == rates.number_test(counts, forecast)
+    np.testing.assert_allclose(close, same, rtol=1e-3)
+
+
+@pytest.mark.parametrize("growth", [0.0, 0.3])
+def test_the_variance_of_spans_is_found_again_whether_a_catalogue_grows_or_not(rng, growth):
+    length, spans = 30, 4000
+    clusters = rng.poisson(2.0, length * spans)
+    totals = 5 * clusters + growth * np.arange(length * spans) / length
+
+    found = rates.span_variance(totals[7:], length)  # not a whole number of spans
+
+    assert found == pytest.approx(25 * 2 * length, rel=0.1)
+
+
+def test_two_spans_tell_no_variance():
+    assert np.isnan(rates.span_variance(np.arange(89.0), 30))
