@@ -114,11 +114,7 @@ class EarthquakeRates(Task[RateSettings]):
         return self.pool(index, index, parts, scaling)
 
     def pool(
-        self,
-        index: pd.DataFrame,
-        whole: pd.DataFrame,
-        parts: Mapping[str, xr.Dataset],
-        scaling: xr.Dataset,
+        self, index: pd.DataFrame, whole: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset
     ) -> Examples:
         every = Catalogue.gather(parts.values(), self.settings.completeness)
         first = np.datetime64(int(every.time[0]), "D").astype("datetime64[Y]").astype("datetime64[M]")

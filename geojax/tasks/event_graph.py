@@ -69,11 +69,7 @@ class EventGraph(Task[EventSettings]):
         return self.pool(index, index, parts, scaling)
 
     def pool(
-        self,
-        index: pd.DataFrame,
-        whole: pd.DataFrame,
-        parts: Mapping[str, xr.Dataset],
-        scaling: xr.Dataset,
+        self, index: pd.DataFrame, whole: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset
     ) -> Examples:
         # Parts before those of the rows are read, too: neighbours may lie in them. Later ones never count.
         events = catalogues.gather(parts, scaling, index["time"].max())

@@ -84,11 +84,7 @@ class StormForecast(Task[StormSettings]):
         return self.pool(index, index, parts, scaling)
 
     def pool(
-        self,
-        index: pd.DataFrame,
-        whole: pd.DataFrame,
-        parts: Mapping[str, xr.Dataset],
-        scaling: xr.Dataset,
+        self, index: pd.DataFrame, whole: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset
     ) -> Examples:
         # A series is small beside the stretches that are cut from it: all of it is shared, of rows only some come.
         pieces = {part: _series(parts[part], scaling, self.settings) for part in whole["part"].unique()}
