@@ -21,8 +21,8 @@ from flax import nnx
 from pydantic import Field
 
 from geojax import models
-from geojax.data import mixtures, windows
-from geojax.data.stft import STFT
+from geojax.data.seismology import mixtures, windows
+from geojax.data.seismology.stft import STFT
 from geojax.errors import UserError
 from geojax.scores import denoising, resampling
 from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task

@@ -21,7 +21,8 @@ from pydantic import Field
 from geojax import models
 from geojax.baselines import boosted_forecasts
 from geojax.baselines import forecasts as classical
-from geojax.data import likeness, storms, stretches
+from geojax.data import likeness
+from geojax.data.magnetism import storms, stretches
 from geojax.errors import UserError
 from geojax.scores import forecasts, regression
 from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task

@@ -35,8 +35,9 @@ from flax import nnx
 from pydantic import Field, model_validator
 
 from geojax import models
-from geojax.data import basins, hydrology, likeness
-from geojax.data.basins import Basins
+from geojax.data import likeness
+from geojax.data.rivers import basins, hydrology
+from geojax.data.rivers.basins import Basins
 from geojax.scores import hydrology as scores
 from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task
 from geojax.training.objectives import masked_mean_square

@@ -10,8 +10,8 @@ import pandas as pd
 from obspy.core.event import Catalog, Comment, Event, Pick, QuantityError, WaveformStreamID
 
 from geojax import store
-from geojax.data import arrivals
 from geojax.data.readers.seismic.formats import format_of, read_stream
+from geojax.data.seismology import arrivals
 from geojax.errors import UserError
 from geojax.log import logger
 from geojax.task import Examples
