@@ -1,7 +1,7 @@
 """Classical crater detection: templates that are compared at many scales, alone and before boosted trees.
 
-Examples are those of `geojax.data.imagery.circle_examples`; predictions are tables of circles (example, n, 4) with the score
-above a threshold that is tuned, with all else, by the F1 on the validation examples.
+Examples are those of geojax.data.imagery.circle_examples; predictions are tables of circles (example, n, 4) with the
+score above a threshold that is tuned, with all else, by the F1 on the validation examples.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Classical forecasts of a series from its past, at several leads.
 
-Examples are stretches of one series, as geojax.data.magnetism.stretches says. Forecasts are (example, origin, lead) in the units
-of the target. Settings are those with the least mean square error over the validation examples.
+Examples are stretches of one series, as geojax.data.magnetism.stretches says. Forecasts are (example, origin, lead) in
+the units of the target. Settings are those with the least mean square error over the validation examples.
 """
 
 from collections.abc import Sequence
