@@ -29,12 +29,13 @@ def before_and_after(stretch: Stretch, after: np.ndarray, path: Path) -> None:
             panel.plot(times, own - own.mean(), color=colour, lw=0.5)
             style.light_grid(panel)
         row[0].set_ylabel(f"{title} ({stretch.headers[component].channel})")
-    for panel, title in zip(axes[0], ("As recorded", "Denoised"), strict=True):
-        panel.set_title(f"{stretch.name}: {title.lower()}" if title != "Denoised" else title)
+    axes[0, 0].set_title(f"{stretch.name} as recorded")
+    axes[0, 1].set_title("Denoised")
     for panel in axes[-1]:
         locator = AutoDateLocator()
         panel.xaxis.set_major_locator(locator)
         panel.xaxis.set_major_formatter(ConciseDateFormatter(locator))
         panel.set_xlim(times[0], times[-1])
-        panel.set_xlabel("Time (UTC); amplitudes in the units of the file, without their means")
+        panel.set_xlabel("Time (UTC)", loc="left")
+    figure.supylabel("Amplitude in the units of the file, without its mean", fontsize=8)
     figure.savefig(path, dpi=150, facecolor="white")

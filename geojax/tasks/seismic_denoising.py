@@ -28,7 +28,7 @@ from geojax.data import mixtures, windows
 from geojax.data.stft import STFT
 from geojax.errors import UserError
 from geojax.scores import denoising, resampling
-from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task
+from geojax.task import Baseline, Data, Examples, Outcome, Picture, Score, Settings, Task
 from geojax.training import augment
 from geojax.training.objectives import log_error
 
@@ -165,7 +165,9 @@ class SeismicDenoising(Task[DenoisingSettings]):
 
         return drawn.pictures(outcome)
 
-    def apply(self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path) -> list[Path]:
+    def apply(
+        self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, data: Data
+    ) -> list[Path]:
         from geojax.data import denoised
         from geojax.report import records
 
