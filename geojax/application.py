@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from geojax import store
@@ -73,4 +74,22 @@ def read(datasets: Sequence[Dataset], fitted: xr.Dataset, files: Sequence[Path],
     content = readers.load(dataset.reader.name)(raw, {}, variables, **dataset.reader.options).load()
     survey.judge(content, raw, [*dataset.quality.admit, "gap"])  # where something lacks, nothing is found
     content.attrs["part"] = ", ".join(map(str, files))
-    return scaling.apply(content, fitted)
+    return scaling.apply(content, _of_these(fitted, content))
+
+
+def _of_these(fitted: xr.Dataset, content: xr.Dataset) -> xr.Dataset:
+    """The scaling of the places that a part has.
+
+    raises UserError : it has one that the run was not trained on
+    """
+    for dim in set(fitted.dims) & set(content.coords):
+        places = pd.Index(map(str, fitted[dim].values)).get_indexer([str(own) for own in content[dim].values])
+        if (places < 0).any():
+            known = ", ".join(map(str, fitted[dim].values[:10]))
+            raise UserError(
+                f"{content.attrs['part']}: {dim} {content[dim].values[places < 0][0]} must be one that the run was "
+                f"trained on ({known}{', …' * (fitted.sizes[dim] > 10)}), as each is scaled by its own values. Leave "
+                "it out, or train a run with it."
+            )
+        fitted = fitted.isel({dim: places}).assign_coords({dim: content[dim]})
+    return fitted

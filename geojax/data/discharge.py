@@ -69,22 +69,22 @@ def gathered(data: Data, files: Sequence[Path], settings: Any) -> Basins:
         told = next(iter(data.parts.values()))["discharge"].attrs  # its units
         part["discharge"] = ("time", "basin"), np.full([part.sizes[d] for d in ("time", "basin")], np.nan), told
     basins.check(part)
-    own = [str(name) for name in part["basin"].values]
-    if strange := sorted(set(own) - set(names)):
-        raise UserError(
-            f"{part.attrs['part']}: basin {strange[0]} must be one that the run was trained on ({', '.join(names)}), "
-            "as it is scaled by basin. Leave it out, or train a run with it."
-        )
     place = {name: ("basin", known) for name in ("area", "latitude") if (known := _told(data, name, names)) is not None}
-    part = part.drop_vars(["area", "latitude"], errors="ignore").assign_coords(basin=own).reindex(basin=names)
+    part = (
+        part.drop_vars(["area", "latitude"], errors="ignore")
+        .assign_coords(basin=[*map(str, part["basin"].values)])
+        .reindex(basin=names)
+    )
     first, last = (part["time"].values[i].astype("datetime64[D]") for i in (0, -1))
     until = last + max(settings.leads) * DAY
-    return basins.gather({"own": part.assign_coords(place)}, data.scaling, first, until, settings.latitude)
+    return basins.gather(
+        {"own": part.reindex(basin=names).assign_coords(place)}, data.scaling, first, until, settings.latitude
+    )
 
 
-def _told(data: Data, name: str, basins: Sequence[str]) -> np.ndarray | None:
+def _told(data: Data, name: str, names: Sequence[str]) -> np.ndarray | None:
     """A coordinate of the basins as the run's parts tell it, NaN where none does; None if none tells any."""
-    values = pd.Series(np.nan, list(basins))
+    values = pd.Series(np.nan, list(names))
     for part in data.parts.values():
         if name in part.coords:
             values.update(pd.Series(part[name].values, [str(basin) for basin in part["basin"].values]))
@@ -102,12 +102,11 @@ def histories(held: Basins, count: int, past_flow: bool) -> np.ndarray:
 
 def everywhere(predict: Callable[[Examples], np.ndarray], held: Basins, settings: Any, days: int) -> np.ndarray:
     """What the model says (basin, day, lead) of each day; of the first ones, before which it has no history, NaN."""
-    after = np.zeros((len(held.names), days, 1), "float32")
     inputs = held.inputs(settings.past_flow)
     shared = {
         "center": held.center[2].astype("float32"),
         "spread": held.spread[2].astype("float32"),
-        "inputs": np.concatenate([inputs, np.broadcast_to(after, (*after.shape[:2], inputs.shape[-1]))], 1),
+        "inputs": np.pad(inputs, ((0, 0), (0, days), (0, 0))),
         "static": held.attributes(),
     }
     found = np.full((*held.flow.shape, len(settings.leads)), np.nan, "float32")
@@ -117,5 +116,5 @@ def everywhere(predict: Callable[[Examples], np.ndarray], held: Basins, settings
         return found
     rows = {"basin": basin, "start": start, "days": np.minimum(days, len(held.days) - start).astype("int32")}
     for own, at, said in zip(basin, start, predict(Examples(rows, shared)), strict=True):
-        found[own, at : at + days] = said[: found.shape[1] - at]
+        found[own, at : at + days] = said[: len(held.days) - at]
     return found
