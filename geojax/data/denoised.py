@@ -81,13 +81,16 @@ def windowed(predict: Predict, record: np.ndarray, samples: int, quiet: int, fra
     """Denoised record (3, sample), from windows that overlap.
 
     Nobody knows where in a record a window may begin with noise alone. So each is given noise to begin with, from
-    near by, which turns into the record over the `frame` samples before those that are asked of the window.
+    near by, which turns into the record over the `frame` samples before those that are asked of the window. What a
+    model says of a sample depends on where in a window it lies; so the record is mirrored at its ends, where else
+    samples would lie at the beginning or end of windows alone.
     """
     lead = quiet + frame
     asked = samples - lead
-    padded = np.concatenate([record[:, frame:0:-1], record], 1)  # mirrored at its beginning
-    starts = overlaps.starts(record.shape[1], asked, asked // 2)
-    noise = quietest(record, lead, starts, int(NEAR_S * rate_hz))
+    margin = asked // 2
+    padded = np.concatenate([record[:, margin + frame : 0 : -1], record, record[:, -2 : -margin - 2 : -1]], 1)
+    starts = overlaps.starts(record.shape[1] + 2 * margin, asked, asked // 2)
+    noise = quietest(record, lead, starts - margin, int(NEAR_S * rate_hz))
     rise = np.sqrt(np.linspace(0, 1, frame + 2)[1:-1])  # powers, of what is not alike, add up to one
 
     def window(start: int, lent: int) -> np.ndarray:
@@ -107,7 +110,8 @@ def windowed(predict: Predict, record: np.ndarray, samples: int, quiet: int, fra
             found = predict(Examples({"noisy": ((every - level) / size).astype("float32")}))
             yield from zip(own, (found * size + level)[..., lead:], strict=True)
 
-    return overlaps.joined(pieces(), overlaps.triangle(asked), record.shape[1])
+    whole = overlaps.joined(pieces(), overlaps.triangle(asked), record.shape[1] + 2 * margin)
+    return whole[:, margin : margin + record.shape[1]]
 
 
 def quietest(record: np.ndarray, length: int, starts: np.ndarray, reach: int) -> np.ndarray:

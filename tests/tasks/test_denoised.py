@@ -99,6 +99,16 @@ def test_where_windows_meet_no_seam_is_seen(rng):
     assert np.abs(np.diff(gain, axis=1)).max() < 0.1
 
 
+def test_what_a_model_says_depends_on_no_place_in_windows_not_even_at_the_ends_of_a_record():
+    asked = SAMPLES - QUIET - FRAME
+    record = np.tile(np.sin(np.arange(30 * (asked // 2))), (3, 1))
+    rise = np.concatenate([np.zeros(SAMPLES - asked), np.linspace(0, 1, asked)])  # the later in a window, the louder
+
+    found = denoised.windowed(lambda examples: examples.rows["noisy"] * rise, record, SAMPLES, QUIET, FRAME, RATE)
+
+    np.testing.assert_allclose(found, 0.5 * record, atol=0.02)
+
+
 def test_every_window_begins_with_noise_even_within_an_event(rng):
     record = rng.normal(size=(3, 6000))
     record[:, 2000:3500] *= 100
