@@ -145,10 +145,10 @@ def test_a_member_of_a_task_touches_the_stages_that_ask_for_it(package, member):
 @pytest.mark.parametrize(
     ("task", "modules"),
     [
-        ("seismic_denoising", ("denoised", "streams", "overlaps")),
-        ("seismic_picking", ("continuous", "streams", "overlaps")),
-        ("streamflow", ("discharge",)),
-        ("storm_forecast", ("outlook",)),
+        ("seismic_denoising", ("seismology/denoised", "seismology/streams", "seismology/overlaps")),
+        ("seismic_picking", ("seismology/continuous", "seismology/streams", "seismology/overlaps")),
+        ("streamflow", ("rivers/discharge",)),
+        ("storm_forecast", ("magnetism/outlook",)),
     ],
 )
 def test_how_a_model_is_applied_to_own_files_makes_nothing_of_the_run_anew(package, task, modules):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from geojax.data.cells import Catalogue, Cells
+from geojax.data.events.cells import Catalogue, Cells
 from geojax.scores import rates
 from geojax.task import Outcome
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-from geojax.data.streams import Stretch
+from geojax.data.seismology.streams import Stretch
 from geojax.report import style
 from geojax.report.style import INK, MODEL
 

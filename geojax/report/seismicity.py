@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from scipy.stats import chi2, poisson
 
-from geojax.data.cells import Catalogue
+from geojax.data.events.cells import Catalogue
 from geojax.report import maps, style
 from geojax.report.consistency import consistency
 from geojax.report.forecasts import LARGE, LAT, LON, Forecasts

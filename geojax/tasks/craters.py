@@ -23,7 +23,7 @@ from pydantic import Field
 
 from geojax import models
 from geojax.baselines import craters as classical
-from geojax.data import circle_examples, circles, pictures
+from geojax.data.imagery import circle_examples, circles, pictures
 from geojax.scores import circles as circles_scores
 from geojax.task import Baseline, Data, Examples, Outcome, Picture, Score, Settings, Task
 from geojax.training import circle_tiles

@@ -20,8 +20,9 @@ from flax import nnx
 from pydantic import Field, model_validator
 
 from geojax import models
-from geojax.data import logs, rate_maps
-from geojax.data.cells import Catalogue, Cells, days
+from geojax.data import logs
+from geojax.data.events import rate_maps
+from geojax.data.events.cells import Catalogue, Cells, days
 from geojax.errors import UserError
 from geojax.models.modulated import Modulated
 from geojax.scores import rates

@@ -24,8 +24,8 @@ from flax import nnx
 from pydantic import Field
 
 from geojax import models
-from geojax.data import mixtures, windows
-from geojax.data.stft import STFT
+from geojax.data.seismology import mixtures, windows
+from geojax.data.seismology.stft import STFT
 from geojax.errors import UserError
 from geojax.scores import denoising, resampling
 from geojax.task import Baseline, Data, Examples, Outcome, Picture, Score, Settings, Task
@@ -168,7 +168,7 @@ class SeismicDenoising(Task[DenoisingSettings]):
     def apply(
         self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, data: Data
     ) -> list[Path]:
-        from geojax.data import denoised
+        from geojax.data.seismology import denoised
         from geojax.report import records
 
         return denoised.denoise(predict, records.before_and_after, files, output, self.settings)

@@ -23,7 +23,8 @@ from flax import nnx
 from pydantic import Field
 
 from geojax import models
-from geojax.data import arrivals, likeness
+from geojax.data import likeness
+from geojax.data.seismology import arrivals
 from geojax.scores import picking, resampling
 from geojax.scores.picking import PHASES
 from geojax.task import Baseline, Data, Examples, Outcome, Picture, Score, Settings, Task
@@ -168,7 +169,7 @@ class SeismicPicking(Task[PickingSettings]):
     def apply(
         self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, data: Data
     ) -> list[Path]:
-        from geojax.data import continuous
+        from geojax.data.seismology import continuous
 
         finders = {p: partial(picking.peaks, threshold=t) for p, t in zip(PHASES, self.settings.threshold, strict=True)}
         return continuous.pick(predict, finders, files, output, self.settings)

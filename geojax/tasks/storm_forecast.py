@@ -23,7 +23,8 @@ from pydantic import Field
 from geojax import models
 from geojax.baselines import boosted_forecasts
 from geojax.baselines import forecasts as classical
-from geojax.data import likeness, storms, stretches
+from geojax.data import likeness
+from geojax.data.magnetism import storms, stretches
 from geojax.errors import UserError
 from geojax.scores import forecasts, regression
 from geojax.task import Baseline, Data, Examples, Outcome, Picture, Score, Settings, Task
@@ -171,7 +172,7 @@ class StormForecast(Task[StormSettings]):
     def apply(
         self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, data: Data
     ) -> list[Path]:
-        from geojax.data import outlook
+        from geojax.data.magnetism import outlook
 
         return outlook.write(predict, files, output, data, self.settings)
 

@@ -36,7 +36,8 @@ from flax import nnx
 from pydantic import Field, model_validator
 
 from geojax import models
-from geojax.data import basins, hydrology, likeness
+from geojax.data import likeness
+from geojax.data.rivers import basins, hydrology
 from geojax.scores import hydrology as scores
 from geojax.task import Baseline, Data, Examples, Outcome, Picture, Score, Settings, Task
 from geojax.training.objectives import masked_mean_square
@@ -188,7 +189,7 @@ class Streamflow(Task[FlowSettings]):
     def apply(
         self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, data: Data
     ) -> list[Path]:
-        from geojax.data import discharge
+        from geojax.data.rivers import discharge
 
         return discharge.write(predict, files, output, data, self.settings, HORIZON)
 

@@ -15,7 +15,7 @@ from scipy.ndimage import map_coordinates
 from geojax import task as tasks
 from geojax.baselines import craters as classical
 from geojax.baselines import templates
-from geojax.data import circle_examples, circles, correlation, pictures
+from geojax.data.imagery import circle_examples, circles, correlation, pictures
 from geojax.data.readers import labelled_image
 from geojax.errors import UserError
 from geojax.problem import Problem

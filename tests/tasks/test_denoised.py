@@ -6,7 +6,7 @@ import numpy as np
 import obspy
 import pytest
 
-from geojax.data import denoised, streams
+from geojax.data.seismology import denoised, streams
 from geojax.errors import UserError
 from geojax.report import records
 from geojax.task import Examples

@@ -11,9 +11,9 @@ from scipy.integrate import dblquad, quad
 
 from geojax import task as tasks
 from geojax.baselines import seismicity as classical
-from geojax.data import rate_maps, seismicity
-from geojax.data.cells import Catalogue, Cells, days, positions
-from geojax.data.seismicity import DEGREE_KM, OFFSET_DAYS, Pairs
+from geojax.data.events import rate_maps, seismicity
+from geojax.data.events.cells import Catalogue, Cells, days, positions
+from geojax.data.events.seismicity import DEGREE_KM, OFFSET_DAYS, Pairs
 from geojax.errors import UserError
 from geojax.models.gru import GRU
 from geojax.models.modulated import Modulated

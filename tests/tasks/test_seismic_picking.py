@@ -16,8 +16,8 @@ from obspy.signal.trigger import classic_sta_lta
 
 from geojax import task as tasks
 from geojax.baselines import picking as classical
-from geojax.data import arrivals, continuous, regional_onsets, streams
 from geojax.data.readers import picked_events
+from geojax.data.seismology import arrivals, continuous, regional_onsets, streams
 from geojax.errors import UserError
 from geojax.scores import picking
 from geojax.task import Examples

@@ -12,8 +12,8 @@ import obspy
 from scipy.signal import resample_poly
 
 from geojax import store
-from geojax.data import overlaps, streams
-from geojax.data.streams import Stretch
+from geojax.data.seismology import overlaps, streams
+from geojax.data.seismology.streams import Stretch
 from geojax.errors import UserError
 from geojax.log import logger
 from geojax.task import Examples

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from geojax import store
-from geojax.data import basins, hydrology
-from geojax.data.basins import DAY, Basins
+from geojax.data.rivers import basins, hydrology
+from geojax.data.rivers.basins import DAY, Basins
 from geojax.errors import UserError
 from geojax.log import logger
 from geojax.task import Data, Examples

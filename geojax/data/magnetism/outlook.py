@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from geojax import store
-from geojax.data import stretches
+from geojax.data.magnetism import stretches
 from geojax.errors import UserError
 from geojax.log import logger
 from geojax.task import Data, Examples

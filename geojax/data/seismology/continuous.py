@@ -9,7 +9,7 @@ import pandas as pd
 from obspy.core.event import Catalog, Comment, Event, Pick, QuantityError, WaveformStreamID
 
 from geojax import store
-from geojax.data import arrivals, overlaps, streams
+from geojax.data.seismology import arrivals, overlaps, streams
 from geojax.errors import UserError
 from geojax.log import logger
 from geojax.task import Examples

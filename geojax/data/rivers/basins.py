@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from geojax.data import hydrology
+from geojax.data.rivers import hydrology
 from geojax.errors import UserError
 
 VARIABLES = ("precipitation", "temperature", "discharge")
