@@ -110,6 +110,19 @@ class Outcome:
     scores: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class Data:
+    """What `Task.apply` may need of the run's data, beside the model.
+
+    parts, scaling : those that the run was trained on, normalized
+    read : raw files to one part, by the dataset's own reader and scaling; variables that are named need not be there
+    """
+
+    parts: Mapping[str, xr.Dataset]
+    scaling: xr.Dataset
+    read: Callable[[Sequence[Path], Sequence[str]], xr.Dataset]
+
+
 class Task(Generic[S]):
     """From normalized parts to examples, a model, baselines, scores and pictures, under a run's settings."""
 
@@ -199,11 +212,14 @@ class Task(Generic[S]):
         """What a scientist would show."""
         raise NotImplementedError
 
-    def apply(self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path) -> list[Path]:
+    def apply(
+        self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, data: Data
+    ) -> list[Path]:
         """Apply the trained model to new raw files, and write what it finds.
 
         predict : examples to predictions (example, …), with the run's weights
         output : folder for the results
+        data : those of the run, and its reader
         returns : the files that were written
         raises UserError : the task does not say how, or a file is not what it must be
         """

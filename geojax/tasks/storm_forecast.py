@@ -3,11 +3,13 @@
 To use another index (Dst, SYM-H at any step, an observatory's own): a dataset config whose reader gives series (time,)
 without gaps in their times, in parts much longer than `spin_up`, as years, and a run config as
 config/runs/storm_forecast.yaml that names the variable to forecast, those to forecast from, and the leads in steps.
-Other drivers on the same times, such as the solar wind, may stand among the inputs.
+Other drivers on the same times, such as the solar wind, may stand among the inputs. `geojax apply RUN FILES` forecasts
+from every step of files of the same form at which the last `spin_up` steps are known.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import jax
@@ -25,7 +27,7 @@ from geojax.data import likeness
 from geojax.data.magnetism import storms, stretches
 from geojax.errors import UserError
 from geojax.scores import forecasts, regression
-from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task
+from geojax.task import Baseline, Data, Examples, Outcome, Picture, Score, Settings, Task
 
 
 class StormSettings(Settings):
@@ -166,6 +168,13 @@ class StormForecast(Task[StormSettings]):
         from geojax.report import ring_current
 
         return ring_current.storm_pictures(outcome)
+
+    def apply(
+        self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, data: Data
+    ) -> list[Path]:
+        from geojax.data.magnetism import outlook
+
+        return outlook.write(predict, files, output, data, self.settings)
 
 
 TASK = StormForecast

@@ -331,7 +331,7 @@ def test_craters_of_a_map_are_written_where_they_lie(made, tmp_path, rng):
         found = np.column_stack([PLANTED, np.ones(len(PLANTED))])
         return circle_examples.tabled(own, [found], task.settings.most)
 
-    written = task.apply(predict, [path], tmp_path / "out")
+    written = task.apply(predict, [path], tmp_path / "out", tasks.Data({}, xr.Dataset(), lambda *_: xr.Dataset()))
 
     table = pd.read_csv(written[0]).sort_values("row")
     place = PLANTED[np.argsort(PLANTED[:, 0])]

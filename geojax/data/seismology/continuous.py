@@ -2,32 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import obspy
 import pandas as pd
 from obspy.core.event import Catalog, Comment, Event, Pick, QuantityError, WaveformStreamID
 
 from geojax import store
-from geojax.data.readers.seismic.formats import format_of, read_stream
-from geojax.data.seismology import arrivals
+from geojax.data.seismology import arrivals, overlaps, streams
 from geojax.errors import UserError
 from geojax.log import logger
 from geojax.task import Examples
 
 BLOCK = 128  # windows that are looked at together
-ENDS = {"N": "N1", "E": "E2", "Z": "Z"}
 COLUMNS = ["station", "phase", "time", "probability"]
-
-
-class Stretch(NamedTuple):
-    """Samples (component N E Z, sample) of one instrument without a gap; `name` is its id without the component."""
-
-    name: str
-    start: obspy.UTCDateTime
-    rate_hz: float
-    samples: np.ndarray
 
 
 Find = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -48,7 +36,7 @@ def pick(
     settings : samples of a window, rate_hz and rates_hz
     raises UserError : no file holds all three components of an instrument at one time
     """
-    every = list(stretches(load(files)))
+    every = list(streams.stretches(streams.load(files)))
     if not every:
         shown = ", ".join(str(path) for path in list(files)[:3])
         raise UserError(
@@ -69,42 +57,6 @@ def pick(
     return [csv, xml]
 
 
-def load(files: Sequence[Path]) -> obspy.Stream:
-    """All waveforms of files and folders.
-
-    raises UserError : a file that is named is none of waveforms, or a folder holds none
-    """
-    stream = obspy.Stream()
-    for path in files:
-        taken = [path] if not path.is_dir() else [own for own in sorted(path.rglob("*")) if _is_waveform(own)]
-        if not taken:
-            raise UserError(f"{path}: must hold waveforms such as miniSEED, but holds none. Name another folder.")
-        for own in taken:
-            stream += read_stream(own, lambda finding: logger.warning("%s", finding.detail))[1]
-    return stream
-
-
-def stretches(stream: obspy.Stream) -> Iterator[Stretch]:
-    """Where all three components of an instrument have samples, stretch by stretch in the order of time."""
-    known: dict[tuple[str, float], dict[str, list[obspy.Trace]]] = {}
-    for trace in _without_overlaps(stream):
-        component = next((c for c, ends in ENDS.items() if trace.stats.channel[-1:] in ends), None)
-        if component:
-            key = trace.id[:-1], trace.stats.sampling_rate
-            known.setdefault(key, {}).setdefault(component, []).append(trace)
-    for (name, rate), own in sorted(known.items()):
-        if set(own) != set(ENDS):
-            logger.warning("%s: left out, as it has %s alone", name, ", ".join(sorted(own)))
-            continue
-        turn = dict.fromkeys(ENDS, 0)
-        while all(turn[c] < len(own[c]) for c in ENDS):
-            here = tuple(own[c][turn[c]] for c in ENDS)
-            if (found := _common(name, rate, here)) is not None:
-                yield found
-            first = min(ENDS, key=lambda c: own[c][turn[c]].stats.endtime)
-            turn[first] += 1
-
-
 def curves(predict: Callable[[Examples], np.ndarray], waveforms: np.ndarray, samples: int) -> np.ndarray:
     """Curves (phase, sample) of waveforms (3, sample): means over windows that overlap by half.
 
@@ -112,22 +64,18 @@ def curves(predict: Callable[[Examples], np.ndarray], waveforms: np.ndarray, sam
     """
     length = waveforms.shape[1]
     padded = np.pad(waveforms, ((0, 0), (0, max(samples - length, 0))))
-    starts = np.unique(np.append(np.arange(0, padded.shape[1] - samples, samples // 2), padded.shape[1] - samples))
-    place = np.arange(samples)
-    weight = np.minimum(1 + place, samples - place) / (samples / 2)
-    total, share = None, np.zeros(padded.shape[1])
-    for first in range(0, len(starts), BLOCK):
-        own = starts[first : first + BLOCK]
-        window = np.stack([padded[:, start : start + samples] for start in own])
-        window = window - window.mean(2, keepdims=True)
-        size = window.std((1, 2), keepdims=True)
-        found = predict(Examples({"window": (window / np.maximum(size, 1e-12)).astype("float32")}))
-        total = np.zeros((found.shape[1], padded.shape[1])) if total is None else total
-        for start, curve, alive in zip(own, found, size[:, 0, 0] > 0, strict=True):
-            total[:, start : start + samples] += curve * weight * alive
-            share[start : start + samples] += weight
-    assert total is not None  # there is at least one window
-    return (total / share)[:, :length]
+    starts = overlaps.starts(padded.shape[1], samples, samples // 2)
+
+    def pieces() -> Iterator[tuple[int, np.ndarray]]:
+        for first in range(0, len(starts), BLOCK):
+            own = starts[first : first + BLOCK]
+            window = np.stack([padded[:, start : start + samples] for start in own])
+            window = window - window.mean(2, keepdims=True)
+            size = window.std((1, 2), keepdims=True)
+            found = predict(Examples({"window": (window / np.maximum(size, 1e-12)).astype("float32")}))
+            yield from zip(own, found * (size > 0), strict=True)
+
+    return overlaps.joined(pieces(), overlaps.triangle(samples), padded.shape[1])[:, :length]
 
 
 def catalogue(table: pd.DataFrame) -> Catalog:
@@ -146,38 +94,3 @@ def catalogue(table: pd.DataFrame) -> Catalog:
             )
         )
     return Catalog([Event(picks=picks)])
-
-
-def _is_waveform(path: Path) -> bool:
-    try:
-        return path.is_file() and bool(format_of(path))
-    except UserError:
-        return False
-
-
-def _without_overlaps(stream: obspy.Stream) -> list[obspy.Trace]:
-    """Traces in order of time, joined where they meet; where they tell a time twice, the first counts."""
-    # Never filled across gaps: records of days apart would be as long as what lies between them.
-    joined = obspy.Stream([t for t in stream if t.stats.npts and t.stats.sampling_rate > 0]).merge(method=-1)
-    found, last = [], {}
-    for trace in sorted(joined, key=lambda t: (t.id, t.stats.starttime)):
-        end = last.get(trace.id)
-        if end is not None and trace.stats.endtime <= end:
-            continue
-        if end is not None and trace.stats.starttime <= end:
-            trace = trace.slice(end + trace.stats.delta)
-        found.append(trace)
-        last[trace.id] = trace.stats.endtime
-    return found
-
-
-def _common(name: str, rate: float, traces: tuple[obspy.Trace, ...]) -> Stretch | None:
-    """What three traces have in common in time."""
-    start, end = max(t.stats.starttime for t in traces), min(t.stats.endtime for t in traces)
-    if end <= start:
-        return None
-    cut = [trace.slice(start, end) for trace in traces]
-    length = min(trace.stats.npts for trace in cut)
-    return Stretch(
-        name, cut[0].stats.starttime, rate, np.stack([trace.data[:length] for trace in cut]).astype("float32")
-    )
