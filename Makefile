@@ -32,7 +32,7 @@ tiny: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake all_tasks --cores $(CORES) --config tiny=true --quiet rules
 
 test: .venv/tools
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/tools
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/check.sh

@@ -1,7 +1,9 @@
 """Scores of forecasts of rates: closed forms, planted cases, and pyCSEP, the software of the testing centres."""
 
-import warnings
-from typing import NamedTuple
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,80 +11,68 @@ from scipy.stats import binom, kstest, poisson
 
 from geojax.scores import rates
 
-with warnings.catch_warnings():
-    warnings.filterwarnings(
-        "ignore", "The (LONGITUDE|LATITUDE)_FORMATTER module-level", DeprecationWarning, "csep.plots"
-    )
-    from csep.core import binomial_evaluations, poisson_evaluations
-    from csep.core.catalogs import CSEPCatalog
-    from csep.core.forecasts import GriddedForecast
-    from csep.core.regions import CartesianGrid2D
-
+ORACLE = Path(__file__).with_name("csep_oracle.py")
 SIMULATIONS = 2000
-MAGNITUDES = np.array([5.5])  # one class, open above
+CASES = ["true", "too many", "too few", "elsewhere"]
 
 
-class Case(NamedTuple):
-    """Counts and two forecasts (cell,), and the same as pyCSEP holds them."""
-
-    counts: np.ndarray
-    own: np.ndarray
-    reference: np.ndarray
-    catalogue: CSEPCatalog
-    forecast: GriddedForecast
-    benchmark: GriddedForecast
-
-
-@pytest.fixture(params=["true", "too many", "too few", "elsewhere"])
-def case(request, rng):
+def made(kind):
     """Events of a forecast that is right, or is wrong in number or place."""
+    rng = np.random.default_rng(20261121)
     origins = np.stack(np.meshgrid(np.arange(100.0, 120, 2), np.arange(-10.0, 6, 2)), -1).reshape(-1, 2)
     reference, own = rng.gamma(0.5, 1.2, (2, len(origins))) + 0.01
     truth = {"true": own, "too many": 0.7 * own, "too few": 1.3 * own, "elsewhere": rng.permutation(own)}
-    counts = rng.poisson(truth[request.param])
-    held = origins[np.repeat(np.arange(len(origins)), counts)] + 1.0  # centres of cells
-    events = [(str(number), 0, lat, lon, 10.0, 6.0) for number, (lon, lat) in enumerate(held)]
-    region = CartesianGrid2D.from_origins(origins, dh=2.0, magnitudes=MAGNITUDES)
-    catalogue = CSEPCatalog(data=events, region=region)
-    np.testing.assert_array_equal(catalogue.spatial_counts(), counts)
-    return Case(counts, own, reference, catalogue, *(
-        GriddedForecast(data=each[:, None], region=region, magnitudes=MAGNITUDES) for each in (own, reference)
-    ))  # fmt: skip
+    counts = rng.poisson(truth[kind])
+    return {"origins": origins, "counts": counts, "own": own, "reference": reference, "variance": 3 * own.sum()}
+
+
+@pytest.fixture(scope="module")
+def csep():
+    cases = {kind: made(kind) for kind in CASES}
+    told = json.dumps(cases, default=lambda own: own.tolist())
+    done = subprocess.run([sys.executable, ORACLE], input=told, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(params=CASES)
+def case(request, csep):
+    """Counts, two forecasts (cell,), and what pyCSEP finds of them."""
+    own = made(request.param)
+    return own["counts"], own["own"], own["reference"], csep[request.param]
 
 
 def test_chances_of_the_number_of_events_are_those_of_pycsep(case):
-    independent = poisson_evaluations.number_test(case.forecast, case.catalogue)
-    variance = 3 * case.own.sum()
-    clustered = binomial_evaluations.negative_binomial_number_test(case.forecast, case.catalogue, variance)
+    counts, own, _, csep = case
 
-    np.testing.assert_allclose(rates.number_test(case.counts, case.own), independent.quantile, rtol=1e-9)
-    np.testing.assert_allclose(rates.number_test(case.counts, case.own, variance), clustered.quantile, rtol=1e-9)
+    np.testing.assert_allclose(rates.number_test(counts, own), csep["number"], rtol=1e-9)
+    np.testing.assert_allclose(rates.number_test(counts, own, 3 * own.sum()), csep["clustered_number"], rtol=1e-9)
 
 
 def test_the_gain_and_its_interval_are_those_of_pycsep(case):
-    expected = poisson_evaluations.paired_t_test(case.forecast, case.benchmark, case.catalogue)
+    counts, own, reference, csep = case
 
-    gain, *ends = rates.paired_t_test(case.counts, case.own, case.reference)
+    gain, *ends = rates.paired_t_test(counts, own, reference)
 
-    assert gain == pytest.approx(expected.observed_statistic)
-    np.testing.assert_allclose(ends, expected.test_distribution)
-    sums = rates.sums(case.counts[None], case.own[None], case.reference[None], np.array(["whole"])).sum("group")
+    assert gain == pytest.approx(csep["gain"])
+    np.testing.assert_allclose(ends, csep["gain_interval"])
+    sums = rates.sums(counts[None], own[None], reference[None], np.array(["whole"])).sum("group")
     assert float(rates.information_gain(sums)) == pytest.approx(gain)
 
 
 @pytest.mark.parametrize("name", ["spatial_test", "likelihood_test", "conditional_likelihood_test"])
 def test_quantiles_of_the_likelihood_are_those_of_pycsep(case, name):
-    expected = getattr(poisson_evaluations, name)(case.forecast, case.catalogue, SIMULATIONS, seed=1)
+    counts, own, _, csep = case
+    statistic, quantile = csep[name]
 
-    found = rates.likelihood_test(case.counts, case.own, SIMULATIONS, spatial=name != "likelihood_test")
+    found = rates.likelihood_test(counts, own, SIMULATIONS, spatial=name != "likelihood_test")
 
-    scale = case.counts.sum() / case.own.sum() if name == "spatial_test" else 1.0
-    assert float(rates.log_likelihood(case.counts, scale * case.own)) == pytest.approx(expected.observed_statistic)
+    scale = counts.sum() / own.sum() if name == "spatial_test" else 1.0
+    assert float(rates.log_likelihood(counts, scale * own)) == pytest.approx(statistic)
     # Whichever quantile is taken for the true one, the other lies in its Monte Carlo interval.
-    shared = (found + expected.quantile) / 2
-    low, high = binom.ppf([5e-5, 1 - 5e-5], SIMULATIONS, shared) / SIMULATIONS
+    low, high = binom.ppf([5e-5, 1 - 5e-5], SIMULATIONS, (found + quantile) / 2) / SIMULATIONS
     assert low <= found <= high
-    assert low <= expected.quantile <= high
+    assert low <= quantile <= high
 
 
 def test_log_likelihood_is_that_of_independent_poisson_counts(rng):
