@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make run     fetch the sample data, run the whole DAG, print the scores and the path of the report"
 	@echo "make all-tasks  every run, not the quick ones alone: report/all_tasks.html"
-	@echo "make tiny    try every run, data and all, in a few minutes in .tiny; its scores mean nothing"
+	@echo "make tiny    try every run, data and all, in a few minutes as R.tiny beside it; its scores mean nothing"
 	@echo "make test    run the tests"
 	@echo "make check   lint, format, types, import rules, workflow lint"
 	@echo "make bench   time a fresh clone, the whole run and a run with nothing to do"
@@ -29,11 +29,10 @@ all-tasks: .venv/ready
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake all_tasks --cores $(CORES) --quiet rules
 
 tiny: .venv/ready
-	@mkdir -p .tiny && ln -sfn ../config .tiny/config
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake all_tasks --snakefile Snakefile --directory .tiny --cores $(CORES) --config tiny=true --quiet rules
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake all_tasks --cores $(CORES) --config tiny=true --quiet rules
 
 test: .venv/tools
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/tools
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh scripts/check.sh
@@ -79,4 +78,4 @@ lock:
 	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
 
 clean:
-	rm -rf data results report logs .snakemake .tiny
+	rm -rf data results report logs .snakemake

@@ -17,14 +17,14 @@ include: "rules/evaluation.smk"
 rule all:
     default_target: True
     input:
-        "report/index.html",
+        PLAN.front(),
 
 
 rule all_tasks:
     input:
-        "report/all_tasks.html",
-        "report/index.html",  # that pages of runs lead back to
+        PLAN.front("all_tasks"),
+        PLAN.front(),  # that pages of runs lead back to
 
 
 onsuccess:
-    ending.show(PLAN.runs)
+    ending.show(PLAN.runs, [PLAN.front(), PLAN.front("all_tasks")])

@@ -89,10 +89,11 @@ def apply(
     output: Annotated[Path, typer.Option(help="Folder for what is found.")] = Path("applied"),
     config: Directory = Path("config"),
 ) -> None:
-    """Apply the model of a run to files of your own: picks of a folder of miniSEED, craters of an image, …"""
+    """Apply the model of a run to files of your own: picks of a folder of miniSEED, forecasts, …"""
     from geojax import application
 
-    for path in application.apply(run, workflow.read(config, only=run).runs[run], files, output):
+    plan = workflow.read(config, only=run)
+    for path in application.apply(run, plan.runs[run], plan.datasets, files, output):
         console.print(str(path), soft_wrap=True)
 
 

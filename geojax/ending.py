@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PAGES = ("report/index.html", "report/all_tasks.html")
 
 
-def show(runs: Iterable[str]) -> None:
+def show(runs: Iterable[str], pages: Iterable[str] = PAGES) -> None:
     """Print a line for each run that has ended, what was set aside, and where the reports are."""
     from rich.table import Table
 
@@ -25,7 +25,7 @@ def show(runs: Iterable[str]) -> None:
         console.print(table)
     for run in known:
         _tell_set_aside(console, run, json.loads((_path(run).parent / "index.manifest.json").read_text()))
-    for page in map(Path, PAGES):
+    for page in map(Path, pages):
         if page.exists():
             console.print(f"report: {page.resolve()}", soft_wrap=True)
 

@@ -1,9 +1,8 @@
 """A task with its data at hand: what training, prediction, baselines, evaluation and report all open."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,34 +13,25 @@ from geojax import store
 from geojax import task as tasks
 from geojax.data import gathered, pools
 from geojax.data.gathered import Paths, stem
+from geojax.data.opened import Known, Parts, begins
 from geojax.errors import UserError
 from geojax.task import Examples, Task
 
 
-class Parts(Mapping[str, xr.Dataset]):
-    """Stores of parts by name, each opened anew when it is asked for: what was read of it goes with its user."""
-
-    def __init__(self, paths: Iterable[str | Path]) -> None:
-        self.paths = {stem(path): path for path in paths}
-
-    def __getitem__(self, part: str) -> xr.Dataset:
-        return store.read(self.paths[part])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.paths)
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-
 @dataclass(frozen=True)
 class Problem:
-    """Normalized parts, scaling, index and the task that makes examples of them."""
+    """Normalized parts, scaling, index and the task that makes examples of them.
+
+    begins : the first time in each part that tells times
+    opened : parts that examples were made of so far
+    """
 
     task: Task[Any]
     parts: Mapping[str, xr.Dataset]
     scaling: xr.Dataset
     index: pd.DataFrame
+    begins: Mapping[str, pd.Timestamp] = field(default_factory=dict)
+    opened: set[str] = field(default_factory=set)
 
     @classmethod
     def open(
@@ -55,26 +45,40 @@ class Problem:
         """
         chosen = tasks.configured(task, examples)
         chosen.kept = kept
+        usable = {stem(path): (path, told["time_span"]) for path, told in store.usable(gathered.read(parts))}
         return cls(
             chosen,
-            Parts(path for path, _ in store.usable(gathered.read(parts))),
+            Parts({name: path for name, (path, _) in usable.items()}),
             store.read(gathered.listed(scaling)[0]).load(),
             pd.read_parquet(store.beside(index, ".parquet")),
+            begins({name: span for name, (_, span) in usable.items()}),
         )
 
     def rows(self, split: str) -> pd.DataFrame:
         """The index of one split."""
         return self.index[self.index["split"] == split].reset_index(drop=True)
 
+    def known(self, rows: pd.DataFrame) -> Known:
+        """The parts that these rows lie in, and all others that begin no later: examples hear of no later one.
+
+        Where rows tell no times, or a part tells none, there is nothing later.
+        """
+        own = set(rows["part"].unique())
+        told = rows["end" if "end" in rows else "time"].max() if "time" in rows else pd.NaT
+        last = pd.Timestamp.max if pd.isna(told) else told
+        names = [name for name in self.parts if name in own or self.begins.get(name, last) <= last]
+        return Known(self.parts, names, self.opened)
+
     def examples(self, split: str) -> Examples:
         """The examples of one split, in the order of its rows."""
-        return self.task.examples(self.rows(split), self.parts, self.scaling)
+        rows = self.rows(split)
+        return self.task.examples(rows, self.known(rows), self.scaling)
 
     def some(self, split: str, taken: np.ndarray | slice) -> Examples:
         """The examples of some rows of a split, in the order of the rows."""
         whole = self.rows(split)
         rows = whole.iloc[taken].reset_index(drop=True)
-        return self.task.pool(rows, whole, self.parts, self.scaling)
+        return self.task.pool(rows, whole, self.known(whole), self.scaling)
 
     def fits(self, split: str, resident: int | None) -> bool:
         """Whether all examples of a split may be held at once."""
@@ -141,7 +145,7 @@ class Problem:
             would be known to the others
         """
         train, judged = (
-            self.task.examples(self.index.assign(split=split), self.parts, self.scaling)
+            self.task.examples(self.index.assign(split=split), self.known(self.index), self.scaling)
             for split in ("train", "validation")
         )
         if train.shared:

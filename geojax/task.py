@@ -110,6 +110,19 @@ class Outcome:
     scores: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class Data:
+    """What `Task.apply` may need of the run's data, beside the model.
+
+    parts, scaling : those that the run was trained on, normalized
+    read : raw files to one part, by the dataset's own reader and scaling; variables that are named need not be there
+    """
+
+    parts: Mapping[str, xr.Dataset]
+    scaling: xr.Dataset
+    read: Callable[[Sequence[Path], Sequence[str]], xr.Dataset]
+
+
 class Task(Generic[S]):
     """From normalized parts to examples, a model, baselines, scores and pictures, under a run's settings."""
 
@@ -140,8 +153,10 @@ class Task(Generic[S]):
         return index
 
     def examples(self, index: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset) -> Examples:
-        """Arrays of the rows of `index`, in their order; reads only the parts that they lie in, or also earlier ones if
-        examples hear of what was before them."""
+        """Arrays of the rows of `index`, in their order.
+
+        parts : those that the rows lie in, and all that begin no later, if examples hear of what was before them
+        """
         raise NotImplementedError
 
     def pool(
@@ -211,11 +226,14 @@ class Task(Generic[S]):
         """What a scientist would show."""
         raise NotImplementedError
 
-    def apply(self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path) -> list[Path]:
+    def apply(
+        self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, data: Data
+    ) -> list[Path]:
         """Apply the trained model to new raw files, and write what it finds.
 
         predict : examples to predictions (example, …), with the run's weights
         output : folder for the results
+        data : those of the run, and its reader
         returns : the files that were written
         raises UserError : the task does not say how, or a file is not what it must be
         """

@@ -14,4 +14,4 @@ wildcard_constraints:
     run="[A-Za-z0-9_.-]+",
     lot="[A-Za-z0-9_.-]+",
     part="[A-Za-z0-9_.-]+",
-    selection="index|all_tasks",
+    selection=r"(index|all_tasks)(\.tiny)?",

@@ -73,6 +73,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", line)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole runs first: begun last, they would leave the other processes with nothing to do."""
+    items.sort(key=lambda item: item.path.parent.name not in ("workflow", "training"))
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """Random numbers, the same for every run of a test."""

@@ -186,8 +186,9 @@ def shipped(kind):
 
 @pytest.mark.parametrize("kind", ["dataset", "run"])
 def test_schemas_admit_every_shipped_configuration(schemas, kind):
+    admitted = jsonschema.Draft202012Validator(schemas[kind])
     for content in shipped(kind).values():
-        jsonschema.validate(content, schemas[kind])
+        admitted.validate(content)
 
 
 OWN = ("files", "blocks", "variables", "options", "tiny", "player_rates", "kp", "regions")  # keys are the user's own
@@ -204,13 +205,13 @@ def test_schemas_refuse_an_unknown_key_anywhere(schemas, kind):
                 if name not in OWN:
                     yield from mappings(inner)
 
+    schema = jsonschema.Draft202012Validator(schemas[kind])
     for content in shipped(kind).values():
         for section in mappings(content):
             section["no_such_key"] = 1
-            with pytest.raises(jsonschema.ValidationError):
-                jsonschema.validate(content, schemas[kind])
+            assert not schema.is_valid(content)
             del section["no_such_key"]
-        jsonschema.validate(content, schemas[kind])
+        assert schema.is_valid(content)
 
 
 def test_schemas_know_the_settings_of_the_task_and_the_sizes_of_the_model(schemas):

@@ -143,6 +143,35 @@ def test_a_member_of_a_task_touches_the_stages_that_ask_for_it(package, member):
     assert {stage for stage in ran if before[stage] != after[stage]} == MEMBERS[member]
 
 
+@pytest.mark.parametrize(
+    ("task", "modules"),
+    [
+        ("seismic_denoising", ("seismology/denoised", "seismology/streams", "seismology/overlaps")),
+        ("seismic_picking", ("seismology/continuous", "seismology/streams", "seismology/overlaps")),
+        ("streamflow", ("rivers/discharge",)),
+        ("storm_forecast", ("magnetism/outlook",)),
+    ],
+)
+def test_how_a_model_is_applied_to_own_files_makes_nothing_of_the_run_anew(package, task, modules):
+    ran = ("index_examples", "train_model", "predict", "fit_baselines", "evaluate_run")
+    path = package / "tasks" / f"{task}.py"
+    text = path.read_text()
+    before, body = text.split("    def apply(")
+    head, rest = body.split(") -> list[Path]:\n", 1)
+
+    def found():
+        code.digest.cache_clear()
+        return {stage: code.digest(stage, f"tasks.{task}") for stage in ran}
+
+    own = found()
+    path.write_text(f"{before}    def apply({head}) -> list[Path]:\n        print()\n{rest}")
+    for module in modules:
+        with (package / "data" / f"{module}.py").open("a") as file:
+            file.write("\nEDITED = True\n")
+
+    assert found() == own
+
+
 def _edit_helper(text, name):
     return text.replace(f"def {name}(x): return x", f"def {name}(x): return -x")
 

@@ -1,5 +1,6 @@
 """A configuration is read as it stands, or refused in a sentence that says where and how to mend it."""
 
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -169,10 +170,20 @@ def test_spans_of_time_that_overlap_or_run_backwards_are_refused(dataset, tmp_pa
     assert told == "`split`: train, validation and test must follow one another without overlap."
 
 
+@pytest.mark.parametrize(("train", "admitted"), [((1, 1), True), ((1, 2), True), ((2, 1), False), ((1, 3), False)])
+def test_a_split_may_be_a_single_day_but_none_that_is_another_splits_too(train, admitted):
+    days = {"train": train, "validation": (3, 3), "test": (4, 4)}
+    split = {"by": "time"} | {name: [date(2024, 5, day) for day in own] for name, own in days.items()}
+
+    if admitted:
+        assert TimeSplit.model_validate(split).test == (date(2024, 5, 4), date(2024, 5, 4))
+    else:
+        with pytest.raises(ValidationError, match="must follow one another without overlap"):
+            TimeSplit.model_validate(split)
+
+
 @given(gap=st.integers(0, 60), embargo=st.integers(0, 60))
 def test_an_embargo_is_met_exactly_when_that_many_days_lie_between_the_splits(gap, embargo):
-    from datetime import date, timedelta
-
     start = date(1997, 1, 1) + timedelta(days=gap)
     split = {
         "by": "time", "train": ["1991-01-01", "1996-12-31"], "validation": [start, date(1997, 12, 31)],

@@ -155,6 +155,15 @@ def test_gaps_in_pools_share_the_months_of_all_training_years(rng):
     np.testing.assert_array_equal(fields, problem.examples("test").rows["fields"])
 
 
+def test_of_parts_without_times_none_is_later_and_of_others_those_that_begin_later_are_unknown():
+    times = {"b": pd.Timestamp("2001"), "c": pd.Timestamp("2003")}
+    rows = pd.DataFrame({"part": ["a", "b"], "time": pd.to_datetime([None, "2002"]), "split": ["test", "train"]})
+    problem = Problem(Plain(), dict.fromkeys("abcd"), xr.Dataset(), rows, times)
+
+    assert set(problem.known(rows[:1])) == set("abcd")
+    assert set(problem.known(rows)) == set("abd")
+
+
 def test_folds_are_refused_where_training_examples_share_what_is_made_of_all(phases):
     with pytest.raises(UserError, match=r"by fold: examples must share nothing, but .* share waveforms"):
         phases.rotated()

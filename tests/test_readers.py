@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from obspy import Stream, Trace, UTCDateTime
 
-from geojax.data import onsets, readers
+from geojax.data import readers
 from geojax.data.readers import netcdf, pickled_stream
+from geojax.data.seismology import onsets
 from geojax.errors import UserError
 
 

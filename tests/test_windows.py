@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geojax.data import windows
+from geojax.data.seismology import windows
 from geojax.errors import UserError
 
 RATE, SAMPLES = 250.0, 1004

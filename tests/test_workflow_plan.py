@@ -366,12 +366,29 @@ def test_datasets_of_one_run_must_not_be_scaled_each_by_its_own_statistics(confi
 def test_a_tiny_run_differs_in_what_its_section_says(configure, run):
     run["tiny"] = {"examples": {"training_gaps": 1}, "training": {"epochs": 1}}
 
-    plain, tiny = (workflow.read(configure(), tiny=said).runs["gaps"] for said in ("false", "True"))
+    plain = workflow.read(configure(), tiny="false").runs["gaps"]
+    tiny = workflow.read(configure(), tiny="True").runs["gaps.tiny"]
 
     assert plain.training.epochs == run["training"]["epochs"]
     assert (tiny.training.epochs, tiny.training.steps, tiny.evaluation.resamples) == (1, 2, 100)
     assert tiny.training.batch_size == run["training"]["batch_size"]
     assert tiny.examples == run.get("examples", {}) | {"training_gaps": 1}
+
+
+def test_trials_have_names_of_their_own_and_leave_the_results_of_the_runs_alone(configure):
+    directory = add(configure, "wide", against="gaps", model={"name": "gap_filler", "width": 8}, quick=False)
+
+    plain, tiny, one = (workflow.read(directory, only, tiny=said)
+                        for only, said in ((None, False), (None, True), ("wide", True)))  # fmt: skip
+
+    assert set(tiny.runs) == {"gaps.tiny", "wide.tiny"}
+    assert tiny.datasets == plain.datasets
+    assert (plain.front(), tiny.front("all_tasks")) == ("report/index.html", "report/all_tasks.tiny.html")
+    every = tiny.pages_of_report(Wildcards(selection="all_tasks.tiny"))
+    assert every == ["report/runs/gaps.tiny.html", "report/runs/wide.tiny.html"]
+    assert tiny.pages_of_report(Wildcards(selection="index.tiny")) == every[:1]
+    assert tiny.baselines_of_run(Wildcards(run="wide.tiny")) == "results/gaps.tiny/baselines.manifest.json"
+    assert one.wanted == ["wide.tiny"]
 
 
 def test_a_wrong_setting_of_the_tiny_run_is_told_with_its_place(configure, run):

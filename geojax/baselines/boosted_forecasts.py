@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from geojax.baselines.forecasts import RidgeAutoregression, error, flat_truth, leads, mean, spread_out
-from geojax.data import stretches
+from geojax.data.magnetism import stretches
 from geojax.task import Examples
 
 PAST = (1, 2, 3, 4, 6, 9, 12, 18, 24, 36, 48, 72)  # steps back that trees see

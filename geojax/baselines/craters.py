@@ -1,7 +1,7 @@
 """Classical crater detection: templates that are compared at many scales, alone and before boosted trees.
 
-Examples are those of `geojax.data.circle_examples`; predictions are tables of circles (example, n, 4) with the score
-above a threshold that is tuned, with all else, by the F1 on the validation examples.
+Examples are those of geojax.data.imagery.circle_examples; predictions are tables of circles (example, n, 4) with the
+score above a threshold that is tuned, with all else, by the F1 on the validation examples.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from geojax.baselines.templates import Templates, candidates, cut, learn, normal
-from geojax.data import circle_examples, circles
-from geojax.data.circle_examples import DOUBLES, MATCH
+from geojax.data.imagery import circle_examples, circles
+from geojax.data.imagery.circle_examples import DOUBLES, MATCH
 from geojax.task import Examples
 
 UNSURE = 0.3  # overlap up to which a candidate tells nothing of a crater when training

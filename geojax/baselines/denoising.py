@@ -13,7 +13,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter, sosfiltfilt
 from threadpoolctl import threadpool_limits
 
-from geojax.data.stft import STFT
+from geojax.data.seismology.stft import STFT
 from geojax.scores.denoising import snr_db
 from geojax.task import Examples
 

@@ -11,7 +11,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from geojax.baselines import event_features
 from geojax.baselines.classifiers import FeatureClassifier
-from geojax.data.catalogues import OWN
+from geojax.data.events.catalogues import OWN
 from geojax.task import Examples
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from geojax.data.catalogues import COLUMNS, LINKED, OWN
+from geojax.data.events.catalogues import COLUMNS, LINKED, OWN
 from geojax.task import Examples
 
 TOLD = (COLUMNS.index("depth"), COLUMNS.index("magnitude"))  # of a neighbour; where it lies, the edge tells

@@ -1,7 +1,7 @@
 """Classical forecasts of a series from its past, at several leads.
 
-Examples are stretches of one series, as geojax.data.stretches says. Forecasts are (example, origin, lead) in the units
-of the target. Settings are those with the least mean square error over the validation examples.
+Examples are stretches of one series, as geojax.data.magnetism.stretches says. Forecasts are (example, origin, lead) in
+the units of the target. Settings are those with the least mean square error over the validation examples.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from geojax.data import stretches
+from geojax.data.magnetism import stretches
 from geojax.task import Examples
 
 BLOCK = 16384  # origins whose past is laid out at once

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from geojax.data.seismicity import Pairs, triggered
+from geojax.data.events.seismicity import Pairs, triggered
 from geojax.scores.rates import log_likelihood
 from geojax.task import Examples
 

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates, maximum_filter
 from sklearn.cluster import KMeans
 
-from geojax.data import circle_examples, circles
-from geojax.data.correlation import RADIUS, at_radius
+from geojax.data.imagery import circle_examples, circles
+from geojax.data.imagery.correlation import RADIUS, at_radius
 from geojax.task import Examples
 
 SMALLEST = 3.0  # radius in pixels that is looked for; below it a template would be larger than what it shows

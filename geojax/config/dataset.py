@@ -89,8 +89,9 @@ class TimeSplit(_Split):
 
     @model_validator(mode="after")
     def apart(self) -> Self:
-        ends = (*self.train, *self.validation, *(day for day in self.test if day is not None))
-        if any(later <= earlier for earlier, later in pairwise(ends)):
+        spans = [self.train, self.validation, (self.test[0], self.test[1] or date.max)]
+        backward = any(last < first for first, last in spans)
+        if backward or any(later[0] <= earlier[1] for earlier, later in pairwise(spans)):
             raise ValueError("train, validation and test must follow one another without overlap")
         for earlier, later in ((self.train, self.validation), (self.validation, self.test)):
             gap = (later[0] - earlier[1]).days - 1

@@ -89,7 +89,8 @@ class Run(Section):
     training: Training
     evaluation: Evaluation = Evaluation()
     tiny: dict[str, Any] = Field(
-        default_factory=dict, description="what differs with `--config tiny=true`, which tries the whole run in seconds"
+        default_factory=dict,
+        description="what differs with `--config tiny=true`, a trial of the whole run in seconds, named R.tiny",
     )
 
     @property
@@ -104,6 +105,9 @@ class Run(Section):
         return dataset
 
 
+TINY = ".tiny"  # ending of the names of runs, and of the front page, of a trial
+
+
 def shrunk(run: Run, path: str | Path = "") -> Run:
     """The run with what its section `tiny` says in place of its own: two short epochs, if it says nothing of them.
 
@@ -112,7 +116,8 @@ def shrunk(run: Run, path: str | Path = "") -> Run:
     least = {"training": {"epochs": 2, "steps": 2}, "evaluation": {"resamples": 100}}
     try:
         small = _merged(_merged(run.model_dump(exclude_unset=True), least), run.tiny)
-        return Run.model_validate(small | {"title": f"{run.title} (a tiny trial, no result)"})
+        rival = {"against": run.against + TINY} if run.against else {}
+        return Run.model_validate(small | {"title": f"{run.title} (a tiny trial, no result)"} | rival)
     except ValidationError as error:
         raise UserError(explain(f"{path}: tiny", Run, error)) from None
 

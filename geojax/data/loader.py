@@ -23,9 +23,10 @@ class Loader:
     """Cuts windows of one variable out of many parts.
 
     parts : name and store of each; a store must stay as it is for as long as the loader lives
+    threads : that read; windows are small, and further threads mostly wait for one another
     """
 
-    def __init__(self, parts: Mapping[str, str | Path], variable: str, threads: int | None = None) -> None:
+    def __init__(self, parts: Mapping[str, str | Path], variable: str, threads: int = 1) -> None:
         self.parts, self.variable = parts, variable
         self._reader = Reader(threads)
         self._opened: dict[str, _Part] = {}

@@ -6,7 +6,7 @@ from flax import nnx
 
 from geojax.models.layers import Convolution
 from geojax.models.lstm import advance, initial_bias
-from geojax.models.recurrence import Count, Layers, Share, State, keep
+from geojax.models.recurrence import Count, Layers, Recurrent, Share, State, keep
 
 
 class ConvLSTMCell(nnx.Module):
@@ -34,7 +34,7 @@ class ConvLSTMCell(nnx.Module):
         return advance(sums.astype(jnp.float32), cell, hidden.dtype)
 
 
-class ConvLSTM(nnx.Module):
+class ConvLSTM(Recurrent):
     """Fields (example, time, lat, lon, inputs) to a field (example, lat, lon, outputs) from the last valid state, or
     to fields (example, time, lat, lon, outputs) if `sequence`; any lat and lon, zeros beyond the border.
 
@@ -54,24 +54,11 @@ class ConvLSTM(nnx.Module):
         forget_bias: float = 1.0,
         rngs: nnx.Rngs,
     ) -> None:
-        self.sequence = sequence
-        self.layers = Layers(
-            lambda inputs, _: ConvLSTMCell(inputs, width, window, forget_bias, rngs),
-            inputs,
-            0,
-            hidden=width,
-            layers=layers,
-            dropout=dropout,
-            bidirectional=False,
-        )
-        self.head = nnx.Linear(width, outputs, rngs=rngs)
+        def cell(inputs: int, _: int) -> ConvLSTMCell:
+            return ConvLSTMCell(inputs, width, window, forget_bias, rngs)
 
-    def __call__(self, x: jax.Array, key: jax.Array | None = None, *, mask: jax.Array | None = None) -> jax.Array:
-        """mask : (example, time), False where a step is padding
-
-        raises UserError : x or mask has not the shape that the model was made for
-        """
-        return self.head(self.layers(x, key, mask=mask, sequence=self.sequence)[0])
+        sizes = {"hidden": width, "layers": layers, "dropout": dropout, "bidirectional": False}
+        super().__init__(Layers(cell, inputs, 0, **sizes), outputs, sequence, rngs)
 
 
 MODEL = ConvLSTM

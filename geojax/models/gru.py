@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from geojax.models.recurrence import Count, Layers, Share, State, keep, product, weights
+from geojax.models.recurrence import Count, Layers, Recurrent, Share, State, keep, product, weights
 
 
 class GRUCell(nnx.Module):
@@ -40,7 +40,7 @@ class GRUCell(nnx.Module):
         return ((1 - update) * new + update * hidden,)
 
 
-class GRU(nnx.Module):
+class GRU(Recurrent):
     """Series (example, time, inputs), and maybe static features (example, static), to (example, outputs) from the
     last valid state, or to (example, time, outputs) if `sequence`.
 
@@ -60,31 +60,11 @@ class GRU(nnx.Module):
         sequence: bool = False,
         rngs: nnx.Rngs,
     ) -> None:
-        self.sequence = sequence
-        self.layers = Layers(
-            lambda inputs, static: GRUCell(inputs, static, hidden, rngs),
-            inputs,
-            static,
-            hidden=hidden,
-            layers=layers,
-            dropout=dropout,
-            bidirectional=bidirectional,
-        )
-        self.head = nnx.Linear(self.layers.shown, outputs, rngs=rngs)
+        def cell(inputs: int, static: int) -> GRUCell:
+            return GRUCell(inputs, static, hidden, rngs)
 
-    def __call__(
-        self,
-        x: jax.Array,
-        key: jax.Array | None = None,
-        *,
-        static: jax.Array | None = None,
-        mask: jax.Array | None = None,
-    ) -> jax.Array:
-        """mask : (example, time), False where a step is padding
-
-        raises UserError : static or mask has not the shape that goes with x
-        """
-        return self.head(self.layers(x, key, static=static, mask=mask, sequence=self.sequence)[0])
+        sizes = {"hidden": hidden, "layers": layers, "dropout": dropout, "bidirectional": bidirectional}
+        super().__init__(Layers(cell, inputs, static, **sizes), outputs, sequence, rngs)
 
 
 MODEL = GRU

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from geojax.models.recurrence import Count, Layers, Share, State, keep, product, weights
+from geojax.models.recurrence import Count, Layers, Recurrent, Share, State, keep, product, weights
 
 
 class LSTMCell(nnx.Module):
@@ -48,7 +48,7 @@ def advance(sums: jax.Array, cell: jax.Array, dtype: jnp.dtype) -> State:
     return (jax.nn.sigmoid(show) * jnp.tanh(cell)).astype(dtype), cell
 
 
-class LSTM(nnx.Module):
+class LSTM(Recurrent):
     """Series (example, time, inputs), and maybe static features (example, static), to (example, outputs) from the
     last valid state, or to (example, time, outputs) if `sequence`.
 
@@ -71,31 +71,11 @@ class LSTM(nnx.Module):
         forget_bias: float = 3.0,
         rngs: nnx.Rngs,
     ) -> None:
-        self.sequence = sequence
-        self.layers = Layers(
-            lambda inputs, static: LSTMCell(inputs, static, hidden, forget_bias, rngs),
-            inputs,
-            static,
-            hidden=hidden,
-            layers=layers,
-            dropout=dropout,
-            bidirectional=bidirectional,
-        )
-        self.head = nnx.Linear(self.layers.shown, outputs, rngs=rngs)
+        def cell(inputs: int, static: int) -> LSTMCell:
+            return LSTMCell(inputs, static, hidden, forget_bias, rngs)
 
-    def __call__(
-        self,
-        x: jax.Array,
-        key: jax.Array | None = None,
-        *,
-        static: jax.Array | None = None,
-        mask: jax.Array | None = None,
-    ) -> jax.Array:
-        """mask : (example, time), False where a step is padding
-
-        raises UserError : static or mask has not the shape that goes with x
-        """
-        return self.head(self.layers(x, key, static=static, mask=mask, sequence=self.sequence)[0])
+        sizes = {"hidden": hidden, "layers": layers, "dropout": dropout, "bidirectional": bidirectional}
+        super().__init__(Layers(cell, inputs, static, **sizes), outputs, sequence, rngs)
 
 
 MODEL = LSTM

@@ -10,7 +10,7 @@ from geojax.models.layers import Activation
 from geojax.models.unet import UNet
 
 if TYPE_CHECKING:
-    from geojax.data.stft import STFT
+    from geojax.data.seismology.stft import STFT
 
 
 class MaskDenoiser(nnx.Module):
@@ -22,7 +22,7 @@ class MaskDenoiser(nnx.Module):
     logarithm; where in the spectrum a cell lies is told by a learned code.
 
     components : of a window
-    stft : the transform, with `forward`, `inverse` and `inside` of geojax.data.stft
+    stft : the transform, with `forward`, `inverse` and `inside` of geojax.data.seismology.stft
     quiet : samples at the beginning of a window that hold noise alone
     """
 

@@ -159,6 +159,29 @@ class Layers(nnx.Module):
                 )
 
 
+class Recurrent(nnx.Module):
+    """Recurrent layers under a linear head: over the last valid state, or over each step's if `sequence`."""
+
+    def __init__(self, layers: Layers, outputs: int, sequence: bool, rngs: nnx.Rngs) -> None:
+        self.sequence = sequence
+        self.layers = layers
+        self.head = nnx.Linear(layers.shown, outputs, rngs=rngs)
+
+    def __call__(
+        self,
+        x: jax.Array,
+        key: jax.Array | None = None,
+        *,
+        static: jax.Array | None = None,
+        mask: jax.Array | None = None,
+    ) -> jax.Array:
+        """mask : (example, time), False where a step is padding
+
+        raises UserError : static or mask has not the shape that goes with x
+        """
+        return self.head(self.layers(x, key, static=static, mask=mask, sequence=self.sequence)[0])
+
+
 def within(lengths: jax.Array, time: int) -> jax.Array:
     """The mask (example, time) of examples that are padded at the end to `time` steps; lengths : (example,)"""
     return jnp.arange(time) < jnp.asarray(lengths)[:, None]

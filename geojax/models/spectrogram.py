@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 if TYPE_CHECKING:
-    from geojax.data.stft import STFT
+    from geojax.data.seismology.stft import STFT
 
 
 class Spectrogram(nnx.Module):
@@ -16,7 +16,7 @@ class Spectrogram(nnx.Module):
     The network sees (example, frame, bin, component): the decimal logarithm of the power in each cell, less its mean
     over the window's cells, so that a gain changes nothing. Cells more than `range_db` below the loudest count as so.
 
-    stft : the transform, with `forward` of geojax.data.stft
+    stft : the transform, with `forward` of geojax.data.seismology.stft
     frames : number of them, from the first that lies inside the window
     """
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 
-from geojax.data.stft import STFT
+from geojax.data.seismology.stft import STFT
 from geojax.report import style
 from geojax.report.style import INK, MUTED, SEQUENTIAL, styled
 from geojax.scores import denoising

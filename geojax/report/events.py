@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from geojax.data.catalogues import COLUMNS
+from geojax.data.events.catalogues import COLUMNS
 from geojax.report import figures, maps, style
 from geojax.report.phases import confusion_counts
 from geojax.report.style import INK, styled

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from geojax.data.cells import Catalogue, Cells
+from geojax.data.events.cells import Catalogue, Cells
 from geojax.scores import rates
 from geojax.task import Outcome
 
@@ -17,6 +17,7 @@ class Forecasts:
     def __init__(self, outcome: Outcome) -> None:
         month, shared = outcome.examples.rows["month"], outcome.examples.shared
         self.counts, self.reference = shared["counts"][month], shared["reference"][month]
+        self.earlier = shared["counts"][: month.min()].sum(1)  # events of each month before the test
         self.model, self.best = outcome.model, outcome.best_baseline
         self.baseline = outcome.baselines[self.best]
         self.methods = {"model": outcome.model, **outcome.baselines}

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-from geojax.data import observatory
+from geojax.data.magnetism import observatory
 from geojax.report import style
 from geojax.report.style import GAP, INK, MUTED, styled
 from geojax.scores import detection

@@ -10,6 +10,7 @@ import yaml
 from markupsafe import Markup
 
 from geojax import store
+from geojax.config import TINY
 from geojax.predictions import unpacked
 from geojax.problem import Problem
 from geojax.report import figures, flow, partition, plates, prepared, tables, templates, verdicts
@@ -44,6 +45,11 @@ class Section:
     facts: list[tuple[str, str]]
     config: str
     sampled: str = ""  # what was seen of the examples if not all could be held at once
+
+    @property
+    def front(self) -> str:
+        """The page that leads to this one; trials have their own."""
+        return f"index{TINY if self.name.endswith(TINY) else ''}.html"
 
     @property
     def drawing(self) -> Markup:
@@ -84,7 +90,7 @@ def section(name: str, run: dict[str, Any], datasets: Mapping[str, dict[str, Any
         headline=tables.headline(table, task.headline, methods),
         score_plates=plates.scores(table, task.headline, methods, scores),
         details=tables.sliced(table, task.headline, methods),
-        chosen=[(m, tables.settings(scores["chosen"].get(m, {}))) for m in methods if m in scores["baselines"]],
+        chosen=[(m, tables.settings(scores["chosen"][m])) for m in methods if m in scores["chosen"]],
         sampled=_sampled(scores, index, resident),
         pictures=[plates.plate(p) for p in task.pictures(_outcome(problem, results, scores, table, resident))],
         drift=[plates.drift(index, own.drift) for own in every if any(own.drift.values())],

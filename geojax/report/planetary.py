@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import EllipseCollection
 from matplotlib.lines import Line2D
 
-from geojax.data import circle_examples
+from geojax.data.imagery import circle_examples
 from geojax.report import style
 from geojax.report.style import INK, styled
 from geojax.scores import circles as circles_scores

@@ -8,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-from geojax.data import storms, stretches
+from geojax.data.magnetism import storms, stretches
 from geojax.report import style
 from geojax.report.style import INK, MUTED, styled
 from geojax.task import Outcome, Picture

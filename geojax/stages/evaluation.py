@@ -172,10 +172,14 @@ def evaluate_run(
     headline = problem.task.headline
     found = resampling.table(statistics, problem.task.score, evaluation["resamples"], evaluation["seed"])
     store.write_table(found, table)
-    told = store.read_json(baselines)
+    told, tuned = store.read_json(baselines), store.read_json(predictions).get("chosen")
     count = statistics["model"].sizes["group"]
     content = verdict.summarize(found, headline, run, problem.task.groups, count, others)
-    content |= {"chosen": told["chosen"], "sampled": told["sampled"], "baselines_of": Path(baselines).parent.name}
+    content |= {
+        "chosen": ({"model": tuned} if tuned else {}) | told["chosen"],
+        "sampled": told["sampled"],
+        "baselines_of": Path(baselines).parent.name,
+    }
     content |= {"examples": len(rows), "warning": resampling.doubt(statistics["model"])}
     store.write_json(content, scores)
     for text in (content["verdict"], *content["verdicts"].values()):

@@ -113,13 +113,14 @@ def _named(rows: Any) -> str:
 def _training_content(problem: Any, parts: Paths, scaling: Paths) -> list[str]:
     """Digests of all that training and validation examples are made of; parts of the test alone change nothing.
 
-    Of content, not of paths: a checkpoint belongs to what it was trained on.
+    Of content, not of paths: a checkpoint belongs to what it was trained on. That are the parts which their rows lie
+    in, and those that were opened besides, for what was before the first row.
     """
     import hashlib
 
     known = slice(None) if problem.folded else problem.index["split"] != "test"
     rows = problem.index[known].drop(columns="example").reset_index(drop=True)
-    read = set(rows["part"])
+    read = problem.opened.union(rows["part"])
     own = [path for path in gathered.read(parts) if gathered.stem(path) in read]
     digests = [store.read_json(path)["digest"] for path in (*own, *gathered.listed(scaling))]
     return [*digests, hashlib.sha256(rows.to_csv().encode()).hexdigest()]

@@ -23,9 +23,9 @@ from pydantic import Field
 
 from geojax import models
 from geojax.baselines import craters as classical
-from geojax.data import circle_examples, circles, pictures
+from geojax.data.imagery import circle_examples, circles, pictures
 from geojax.scores import circles as circles_scores
-from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task
+from geojax.task import Baseline, Data, Examples, Outcome, Picture, Score, Settings, Task
 from geojax.training import circle_tiles
 from geojax.training.objectives import circle_loss
 from geojax.training.objectives.heat_maps import targets
@@ -158,7 +158,9 @@ class Craters(Task[CraterSettings]):
 
         return planetary.crater_pictures(outcome, CELL)
 
-    def apply(self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path) -> list[Path]:
+    def apply(
+        self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, data: Data
+    ) -> list[Path]:
         from geojax.report import planetary
 
         written = []

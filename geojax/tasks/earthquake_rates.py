@@ -20,8 +20,9 @@ from flax import nnx
 from pydantic import Field, model_validator
 
 from geojax import models
-from geojax.data import logs, rate_maps
-from geojax.data.cells import Catalogue, Cells, days
+from geojax.data import logs
+from geojax.data.events import rate_maps
+from geojax.data.events.cells import Catalogue, Cells, days
 from geojax.errors import UserError
 from geojax.models.modulated import Modulated
 from geojax.scores import rates
@@ -114,11 +115,7 @@ class EarthquakeRates(Task[RateSettings]):
         return self.pool(index, index, parts, scaling)
 
     def pool(
-        self,
-        index: pd.DataFrame,
-        whole: pd.DataFrame,
-        parts: Mapping[str, xr.Dataset],
-        scaling: xr.Dataset,
+        self, index: pd.DataFrame, whole: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset
     ) -> Examples:
         every = Catalogue.gather(parts.values(), self.settings.completeness)
         first = np.datetime64(int(every.time[0]), "D").astype("datetime64[Y]").astype("datetime64[M]")

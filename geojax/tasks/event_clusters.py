@@ -16,7 +16,7 @@ from flax import nnx
 from pydantic import Field
 
 from geojax import models
-from geojax.data import catalogues, event_index
+from geojax.data.events import catalogues, event_index
 from geojax.errors import UserError
 from geojax.scores import clustering
 from geojax.task import Examples, Outcome, Picture, Score, Settings, Task

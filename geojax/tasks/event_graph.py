@@ -19,7 +19,7 @@ from flax import nnx
 from pydantic import Field
 
 from geojax import models
-from geojax.data import catalogues, event_index
+from geojax.data.events import catalogues, event_index
 from geojax.errors import UserError
 from geojax.scores import classification
 from geojax.task import Examples, Outcome, Picture, Score, Settings, Task
@@ -69,11 +69,7 @@ class EventGraph(Task[EventSettings]):
         return self.pool(index, index, parts, scaling)
 
     def pool(
-        self,
-        index: pd.DataFrame,
-        whole: pd.DataFrame,
-        parts: Mapping[str, xr.Dataset],
-        scaling: xr.Dataset,
+        self, index: pd.DataFrame, whole: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset
     ) -> Examples:
         # Parts before those of the rows are read, too: neighbours may lie in them. Later ones never count.
         events = catalogues.gather(parts, scaling, index["time"].max())

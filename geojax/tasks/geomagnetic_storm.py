@@ -18,7 +18,7 @@ from flax import nnx
 from pydantic import Field
 
 from geojax import models
-from geojax.data import observatory
+from geojax.data.magnetism import observatory
 from geojax.errors import UserError
 from geojax.scores import detection
 from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task

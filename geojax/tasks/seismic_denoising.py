@@ -6,10 +6,13 @@ is that record with real noise of another station, from before the event, added 
 To use your own records: a reader that gives `waveform` (station, component N E Z, sample) and `p_onset` (sample) of
 events well above the noise, a dataset config that names blocks of stations for each split, and a run config as
 config/runs/seismic_denoising.yaml with `rate_hz` and a `thinning` under which the band of the events still fits.
+`geojax apply RUN FILES` takes the noise off continuous three-component records, as miniSEED, at the thinned rate or
+any higher one; what lies above half the thinned rate is gone from them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import jax
@@ -21,11 +24,11 @@ from flax import nnx
 from pydantic import Field
 
 from geojax import models
-from geojax.data import mixtures, windows
-from geojax.data.stft import STFT
+from geojax.data.seismology import mixtures, windows
+from geojax.data.seismology.stft import STFT
 from geojax.errors import UserError
 from geojax.scores import denoising, resampling
-from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task
+from geojax.task import Baseline, Data, Examples, Outcome, Picture, Score, Settings, Task
 from geojax.training import augment
 from geojax.training.objectives import log_error
 
@@ -161,6 +164,14 @@ class SeismicDenoising(Task[DenoisingSettings]):
         from geojax.report import denoising as drawn
 
         return drawn.pictures(outcome)
+
+    def apply(
+        self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, data: Data
+    ) -> list[Path]:
+        from geojax.data.seismology import denoised
+        from geojax.report import records
+
+        return denoised.denoise(predict, records.before_and_after, files, output, self.settings)
 
 
 TASK = SeismicDenoising

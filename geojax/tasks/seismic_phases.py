@@ -19,9 +19,9 @@ from flax import nnx
 from pydantic import Field
 
 from geojax import models
-from geojax.data import windows
-from geojax.data.stft import STFT
-from geojax.data.windows import CLASSES
+from geojax.data.seismology import windows
+from geojax.data.seismology.stft import STFT
+from geojax.data.seismology.windows import CLASSES
 from geojax.models.spectrogram import Spectrogram
 from geojax.scores import classification, resampling
 from geojax.task import Examples, Outcome, Picture, Score, Settings, Task

@@ -23,10 +23,11 @@ from flax import nnx
 from pydantic import Field
 
 from geojax import models
-from geojax.data import arrivals, likeness
+from geojax.data import likeness
+from geojax.data.seismology import arrivals
 from geojax.scores import picking, resampling
 from geojax.scores.picking import PHASES
-from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task
+from geojax.task import Baseline, Data, Examples, Outcome, Picture, Score, Settings, Task
 from geojax.training import augment
 
 ANGLES = (0.0, np.pi / 2)  # the model's curves are means over these azimuths
@@ -165,8 +166,10 @@ class SeismicPicking(Task[PickingSettings]):
 
         return drawn.pictures(outcome, self.settings.threshold)
 
-    def apply(self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path) -> list[Path]:
-        from geojax.data import continuous
+    def apply(
+        self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, data: Data
+    ) -> list[Path]:
+        from geojax.data.seismology import continuous
 
         finders = {p: partial(picking.peaks, threshold=t) for p, t in zip(PHASES, self.settings.threshold, strict=True)}
         return continuous.pick(predict, finders, files, output, self.settings)

@@ -79,11 +79,7 @@ class SSTGaps(Task[GapSettings]):
         return self.pool(index, index, parts, scaling)
 
     def pool(
-        self,
-        index: pd.DataFrame,
-        whole: pd.DataFrame,
-        parts: Mapping[str, xr.Dataset],
-        scaling: xr.Dataset,
+        self, index: pd.DataFrame, whole: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset
     ) -> Examples:
         # Training draws on the months of all training years at once: of them only the gaps come in pools.
         training = bool((index["split"] == "train").all())

@@ -3,11 +3,13 @@
 To use another index (Dst, SYM-H at any step, an observatory's own): a dataset config whose reader gives series (time,)
 without gaps in their times, in parts much longer than `spin_up`, as years, and a run config as
 config/runs/storm_forecast.yaml that names the variable to forecast, those to forecast from, and the leads in steps.
-Other drivers on the same times, such as the solar wind, may stand among the inputs.
+Other drivers on the same times, such as the solar wind, may stand among the inputs. `geojax apply RUN FILES` forecasts
+from every step of files of the same form at which the last `spin_up` steps are known.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import jax
@@ -21,10 +23,11 @@ from pydantic import Field
 from geojax import models
 from geojax.baselines import boosted_forecasts
 from geojax.baselines import forecasts as classical
-from geojax.data import likeness, storms, stretches
+from geojax.data import likeness
+from geojax.data.magnetism import storms, stretches
 from geojax.errors import UserError
 from geojax.scores import forecasts, regression
-from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task
+from geojax.task import Baseline, Data, Examples, Outcome, Picture, Score, Settings, Task
 
 
 class StormSettings(Settings):
@@ -84,11 +87,7 @@ class StormForecast(Task[StormSettings]):
         return self.pool(index, index, parts, scaling)
 
     def pool(
-        self,
-        index: pd.DataFrame,
-        whole: pd.DataFrame,
-        parts: Mapping[str, xr.Dataset],
-        scaling: xr.Dataset,
+        self, index: pd.DataFrame, whole: pd.DataFrame, parts: Mapping[str, xr.Dataset], scaling: xr.Dataset
     ) -> Examples:
         # A series is small beside the stretches that are cut from it: all of it is shared, of rows only some come.
         pieces = {part: _series(parts[part], scaling, self.settings) for part in whole["part"].unique()}
@@ -169,6 +168,13 @@ class StormForecast(Task[StormSettings]):
         from geojax.report import ring_current
 
         return ring_current.storm_pictures(outcome)
+
+    def apply(
+        self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, data: Data
+    ) -> list[Path]:
+        from geojax.data.magnetism import outlook
+
+        return outlook.write(predict, files, output, data, self.settings)
 
 
 TASK = StormForecast

@@ -23,7 +23,8 @@ and a year and more of weather must come before the first.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import jax
@@ -35,10 +36,10 @@ from flax import nnx
 from pydantic import Field, model_validator
 
 from geojax import models
-from geojax.data import basins, hydrology, likeness
-from geojax.data.basins import Basins
+from geojax.data import likeness
+from geojax.data.rivers import basins, hydrology
 from geojax.scores import hydrology as scores
-from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task
+from geojax.task import Baseline, Data, Examples, Outcome, Picture, Score, Settings, Task
 from geojax.training.objectives import masked_mean_square
 
 HORIZON = 366  # days of the longest row
@@ -124,7 +125,7 @@ class Streamflow(Task[FlowSettings]):
             "day_of_year": held.day_of_year,
             "center": held.center[2].astype("float32"),
             "spread": held.spread[2].astype("float32"),
-            "inputs": _inputs(held, self.settings),
+            "inputs": held.inputs(self.settings.past_flow),
             "static": held.attributes(),
         }
         return Examples({"basin": basin, "start": start, "days": length, "flow": flow.astype("float32")}, shared)
@@ -185,6 +186,13 @@ class Streamflow(Task[FlowSettings]):
 
         return pictures.flow_pictures(outcome, self.settings.leads[-1])
 
+    def apply(
+        self, predict: Callable[[Examples], np.ndarray], files: Sequence[Path], output: Path, data: Data
+    ) -> list[Path]:
+        from geojax.data.rivers import discharge
+
+        return discharge.write(predict, files, output, data, self.settings, HORIZON)
+
 
 class Runoff(nnx.Module):
     """A recurrent network from the days up to each day to discharge some days ahead, in standard deviations."""
@@ -218,20 +226,3 @@ def cut(series: jax.Array, basin: jax.Array, start: jax.Array, days: int) -> jax
     """Windows (row, day, …) of series (basin, time, …)."""
     of = jnp.asarray(series)
     return jax.vmap(lambda b, at: jax.lax.dynamic_slice_in_dim(of[b], at, days))(basin, start)
-
-
-def _inputs(held: Basins, settings: FlowSettings) -> np.ndarray:
-    """What a network sees of each day (basin, time, input), of order one; where there is no value, none departs."""
-    center, spread = held.center.mean(1), held.spread.mean(1)
-    angle = np.broadcast_to(2 * np.pi * held.day_of_year / 365.25, held.flow.shape)
-    columns = [
-        held.precipitation / spread[0],
-        (held.temperature - center[1]) / spread[1],
-        held.demand / 2,
-        np.sin(angle),
-        np.cos(angle),
-    ]
-    if settings.past_flow:
-        flow = (held.flow - held.center[2][:, None]) / held.spread[2][:, None]
-        columns += [flow, np.log(0.05 + np.maximum(held.flow, 0) / held.center[2][:, None]), np.isfinite(flow)]
-    return np.nan_to_num(np.stack(columns, -1)).astype("float32")

@@ -31,7 +31,7 @@ from geojax.data import elevations, likeness, relief
 from geojax.errors import UserError
 from geojax.scores import made_detector, terrain, two_samples
 from geojax.scores import relief as properties
-from geojax.task import Baseline, Examples, Outcome, Picture, Score, Settings, Task, Turn
+from geojax.task import Baseline, Data, Examples, Outcome, Picture, Score, Settings, Task, Turn
 from geojax.training import augment
 from geojax.training.objectives import hinge
 
@@ -171,7 +171,7 @@ class TerrainGAN(Task[TerrainSettings]):
 
         return pictures.terrain_pictures(outcome, self.kept)
 
-    def apply(self, predict: Predict, files: Sequence[Path], output: Path) -> list[Path]:
+    def apply(self, predict: Predict, files: Sequence[Path], output: Path, data: Data) -> list[Path]:
         """Write how likely each tile of some elevations was made by the model of this run; nothing is predicted."""
         if self.kept is None:
             raise UserError("the run has no detector of what its model makes. Run its workflow again.")

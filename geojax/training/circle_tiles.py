@@ -1,4 +1,4 @@
-"""Tiles of pictures with their circles, fresh at every step; the examples are those of geojax.data.circle_examples."""
+"""Tiles of pictures with their circles, fresh at every step, from geojax.data.imagery.circle_examples."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from geojax import code
-from geojax.config import Dataset, Run
+from geojax.config import TINY, Dataset, Run
 from geojax.data import parts, raw
 
 Ask = Callable[[Any], Any]  # Snakemake calls it with the wildcards of a job
@@ -27,11 +27,16 @@ class Plan:
     datasets: dict[str, Dataset]
     digest: Callable[..., str] = code.digest
     named: tuple[str, ...] = ()  # runs that were asked for by name
+    tiny: bool = False  # whether all runs are trials
 
     @property
     def wanted(self) -> list[str]:
         """Runs that a plain `snakemake` makes: those asked for, or all quick ones."""
         return list(self.named) or [name for name, run in self.runs.items() if run.quick] or list(self.runs)
+
+    def front(self, selection: str = "index") -> str:
+        """The page that tells of some runs: index of those that are wanted, all_tasks of all."""
+        return f"report/{selection}{TINY if self.tiny else ''}.html"
 
     @cached_property
     def part_names(self) -> dict[str, list[str]]:
@@ -110,7 +115,7 @@ class Plan:
 
     def runs_of_report(self, wildcards: Any) -> list[str]:
         """Runs of the front page: all, or those that are wanted."""
-        return list(self.runs) if wildcards.selection == "all_tasks" else self.wanted
+        return list(self.runs) if wildcards.selection.removesuffix(TINY) == "all_tasks" else self.wanted
 
     def pages_of_report(self, wildcards: Any) -> list[str]:
         return [f"report/runs/{run}.html" for run in self.runs_of_report(wildcards)]

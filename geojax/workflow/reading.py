@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from geojax import code, modules
-from geojax.config import Dataset, Run, load, shrunk
+from geojax.config import TINY, Dataset, Run, load, shrunk
 from geojax.data import parts
 from geojax.errors import UserError
 from geojax.workflow.plan import Plan, digest_of, plain
@@ -18,7 +18,7 @@ def read(
     """Read and check every run and the datasets that they use.
 
     only : names of runs, comma-separated; all of them without
-    tiny : make each run as small as its section `tiny` says
+    tiny : in place of each run R one as small as its section `tiny` says, R.tiny, whose results lie beside R's
     kept : folder in which digests of the code are remembered from one run to the next
     raises UserError : a file says something that is not admitted, or names what there is not
     """
@@ -33,7 +33,8 @@ def read(
         raise UserError(f"{directory}/runs: must hold at least one run as a .yaml file, but holds none.")
     runs = _with_rivals(files, wanted or list(files))
     if said == "true":
-        runs = {name: shrunk(run, files[name]) for name, run in runs.items()}
+        runs = {f"{name}{TINY}": shrunk(run, files[name]) for name, run in runs.items()}
+        files, wanted = {f"{name}{TINY}": path for name, path in files.items()}, [f"{name}{TINY}" for name in wanted]
     names = sorted({name for run in runs.values() for name in run.datasets})
     datasets = {name: load(Dataset, directory / "datasets" / f"{name}.yaml") for name in names}
     for name, run in runs.items():
@@ -41,7 +42,9 @@ def read(
         _check_together(files[name], run, datasets)
     for name, dataset in datasets.items():
         _check_dataset(directory / "datasets" / f"{name}.yaml", dataset)
-    return Plan(runs, datasets, code.Kept(Path(kept) / "code.json") if kept else code.digest, tuple(wanted))
+    return Plan(
+        runs, datasets, code.Kept(Path(kept) / "code.json") if kept else code.digest, tuple(wanted), said == "true"
+    )
 
 
 def _with_rivals(files: dict[str, Path], wanted: list[str]) -> dict[str, Run]:
@@ -103,7 +106,7 @@ def check_inside(plan: Plan, directory: str | Path = "config") -> None:
 
     directory = Path(directory)
     for name, run in plan.runs.items():
-        path = str(directory / "runs" / f"{name}.yaml")
+        path = str(directory / "runs" / f"{name.removesuffix(TINY)}.yaml")
         chosen = task.configured(run.task, run.examples, path)
         models.check_sizes(run.model.name, run.model.sizes, path)
         if run.model.name not in chosen.models:

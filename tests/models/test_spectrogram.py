@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from geojax.data.stft import STFT
+from geojax.data.seismology.stft import STFT
 from geojax.models.cnn2d import CNN2D
 from geojax.models.spectrogram import Spectrogram
 

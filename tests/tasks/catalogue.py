@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from geojax.data.catalogues import COLUMNS
+from geojax.data.events.catalogues import COLUMNS
 
 CENTER = {"longitude": -69.5, "latitude": -21.0, "depth": 60.0, "magnitude": 2.0}
 SPREAD = {"longitude": 0.8, "latitude": 1.2, "depth": 30.0, "magnitude": 0.6}

@@ -15,7 +15,7 @@ from scipy.ndimage import map_coordinates
 from geojax import task as tasks
 from geojax.baselines import craters as classical
 from geojax.baselines import templates
-from geojax.data import circle_examples, circles, correlation, pictures
+from geojax.data.imagery import circle_examples, circles, correlation, pictures
 from geojax.data.readers import labelled_image
 from geojax.errors import UserError
 from geojax.problem import Problem
@@ -331,7 +331,7 @@ def test_craters_of_a_map_are_written_where_they_lie(made, tmp_path, rng):
         found = np.column_stack([PLANTED, np.ones(len(PLANTED))])
         return circle_examples.tabled(own, [found], task.settings.most)
 
-    written = task.apply(predict, [path], tmp_path / "out")
+    written = task.apply(predict, [path], tmp_path / "out", tasks.Data({}, xr.Dataset(), lambda *_: xr.Dataset()))
 
     table = pd.read_csv(written[0]).sort_values("row")
     place = PLANTED[np.argsort(PLANTED[:, 0])]

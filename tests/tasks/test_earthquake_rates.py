@@ -8,17 +8,15 @@ import pytest
 import xarray as xr
 from flax import nnx
 from scipy.integrate import dblquad, quad
-from scipy.stats import kstest, poisson
 
 from geojax import task as tasks
 from geojax.baselines import seismicity as classical
-from geojax.data import rate_maps, seismicity
-from geojax.data.cells import Catalogue, Cells, days, positions
-from geojax.data.seismicity import DEGREE_KM, OFFSET_DAYS, Pairs
+from geojax.data.events import rate_maps, seismicity
+from geojax.data.events.cells import Catalogue, Cells, days, positions
+from geojax.data.events.seismicity import DEGREE_KM, OFFSET_DAYS, Pairs
 from geojax.errors import UserError
 from geojax.models.gru import GRU
 from geojax.models.modulated import Modulated
-from geojax.scores import rates
 from geojax.task import Examples
 
 SETTINGS = {"warmup_years": 3, "window": 4, "judged": 2, "neighbours": (1,), "reference": 0, "cell": 5.0, "stride": 2}
@@ -288,52 +286,6 @@ def test_every_baseline_forecasts_counts_above_zero_and_none_knows_the_month(mad
         assert (found > 0).all(), name
         np.testing.assert_array_equal(found, baseline.predict(changed), err_msg=name)
         assert 1 < found.sum() < 20, name
-
-
-def test_log_likelihood_is_that_of_independent_poisson_counts(rng):
-    forecast = rng.uniform(0.01, 4, (3, 7))
-    counts = rng.poisson(forecast)
-
-    np.testing.assert_allclose(rates.log_likelihood(counts, forecast), poisson.logpmf(counts, forecast).sum(1))
-
-
-def test_the_reference_gains_nothing_and_twice_its_rate_by_the_closed_form():
-    counts, reference = np.array([[2.0, 1.0], [0, 1]]), np.array([[1.0, 1.0], [0.5, 0.5]])
-    group = np.array(["a", "b"])
-
-    same, twice = (
-        rates.information_gain(rates.sums(counts, own, reference, group).sum("group"))
-        for own in (reference, 2 * reference)
-    )
-
-    assert float(same) == 0
-    assert float(twice) == pytest.approx((4 * np.log(2) - 3) / 4)
-
-
-def test_the_number_test_is_of_the_poisson_law_of_the_sum():
-    low, high = rates.number_test(np.array([1, 2]), np.array([0.5, 1.5]))
-
-    assert low == pytest.approx(1 - np.exp(-2) * (1 + 2 + 2))
-    assert high == pytest.approx(np.exp(-2) * (1 + 2 + 2 + 8 / 6))
-
-
-@pytest.mark.parametrize("spatial", [False, True])
-def test_quantiles_of_a_true_forecast_are_spread_evenly(rng, spatial):
-    forecast = rng.uniform(0.1, 3, 60)
-
-    found = [rates.likelihood_test(rng.poisson(forecast), forecast, 200, seed, spatial) for seed in range(150)]
-
-    assert kstest(found, "uniform").pvalue > 0.01
-
-
-def test_the_spatial_test_refuses_a_forecast_of_other_places_and_heeds_no_number(rng):
-    forecast = np.repeat([0.1, 2.0], 50)
-    counts = rng.poisson(forecast)
-
-    assert rates.likelihood_test(counts, forecast[::-1], spatial=True) < 0.01
-    assert rates.likelihood_test(counts, forecast, spatial=True) == rates.likelihood_test(
-        counts, 5 * forecast, spatial=True
-    )
 
 
 def test_days_and_places_are_what_they_say():

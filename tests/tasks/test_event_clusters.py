@@ -11,7 +11,7 @@ from flax import nnx
 from sklearn.metrics import adjusted_rand_score, silhouette_samples
 
 from geojax.baselines import clustering as methods
-from geojax.data import catalogues
+from geojax.data.events import catalogues
 from geojax.models.deep_clustering import DeepClustering
 from geojax.scores import clustering
 from geojax.task import Examples

@@ -8,7 +8,8 @@ from catalogue import SCALING, part, planes, split
 from flax import nnx
 
 from geojax.baselines import event_features
-from geojax.data import catalogues, graphs
+from geojax.data import graphs
+from geojax.data.events import catalogues
 from geojax.errors import UserError
 from geojax.task import Examples, configured, load
 

@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from geojax import task as tasks
 from geojax.baselines import anomalies
-from geojax.data import observatory
+from geojax.data.magnetism import observatory
 from geojax.errors import UserError
 from geojax.scores import detection
 from geojax.task import Examples

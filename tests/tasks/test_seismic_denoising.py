@@ -16,8 +16,8 @@ from scipy.signal.windows import hann
 from geojax import models
 from geojax import task as tasks
 from geojax.baselines import denoising as classical
-from geojax.data import mixtures
-from geojax.data.stft import STFT
+from geojax.data.seismology import mixtures
+from geojax.data.seismology.stft import STFT
 from geojax.errors import UserError
 from geojax.scores import denoising, resampling
 from geojax.task import Examples

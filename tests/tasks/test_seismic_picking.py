@@ -16,8 +16,8 @@ from obspy.signal.trigger import classic_sta_lta
 
 from geojax import task as tasks
 from geojax.baselines import picking as classical
-from geojax.data import arrivals, continuous, regional_onsets
 from geojax.data.readers import picked_events
+from geojax.data.seismology import arrivals, continuous, regional_onsets, streams
 from geojax.errors import UserError
 from geojax.scores import picking
 from geojax.task import Examples
@@ -236,7 +236,7 @@ def test_a_gap_parts_a_record_and_is_not_picked(tmp_path):
     parts = [vertical.slice(START, START + 30), vertical.slice(START + 40, START + 60)]
     obspy.Stream([north, east, *parts]).write(str(tmp_path / "a.mseed"), format="MSEED")
 
-    found = list(continuous.stretches(continuous.load([tmp_path / "a.mseed"])))
+    found = list(streams.stretches(streams.load([tmp_path / "a.mseed"])))
 
     assert [own.start - START for own in found] == [0, 40]
     assert [own.samples.shape[1] for own in found] == [3001, 2000]
@@ -251,7 +251,7 @@ def test_records_of_days_apart_take_no_more_memory_than_themselves():
         apart += trace
 
     tracemalloc.start()
-    found = list(continuous.stretches(apart))
+    found = list(streams.stretches(apart))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
 
@@ -265,7 +265,7 @@ def test_samples_told_twice_count_once_and_pieces_that_meet_are_joined():
     for trace in pieces:
         trace.data = trace.data + (1e-3 if trace.stats.starttime == START + 40 else 0)  # what is told again is another
 
-    found = list(continuous.stretches(obspy.Stream([trace.copy() for trace in pieces])))
+    found = list(streams.stretches(obspy.Stream([trace.copy() for trace in pieces])))
 
     assert [own.start - START for own in found] == [0, 45.01]
     np.testing.assert_allclose(found[0].samples, np.stack([trace.data[:4501] for trace in whole]), atol=1e-6)

@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression
 from geojax import task as tasks
 from geojax.baselines import boosted_forecasts
 from geojax.baselines import forecasts as classical
-from geojax.data import storms, stretches
+from geojax.data.magnetism import storms, stretches
 from geojax.errors import UserError
 from geojax.models.residual_lstm import ResidualLSTM
 from geojax.scores import forecasts, regression

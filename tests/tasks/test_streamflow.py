@@ -10,8 +10,8 @@ from sklearn.linear_model import Ridge
 from geojax import task as tasks
 from geojax.baselines import hbv, rainfall_runoff, streamflow
 from geojax.baselines.evolution import evolve
-from geojax.data import basins, hydrology
 from geojax.data.readers import timeseries
+from geojax.data.rivers import basins, hydrology
 from geojax.errors import UserError
 from geojax.report.hydrology import Flows
 from geojax.scores import hydrology as scores

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import rasterio
 import xarray as xr
-from conftest import RUN
+from conftest import DATASET, RUN
 from flax import nnx
 from rasterio.transform import from_origin
 from scipy.ndimage import gaussian_filter
@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import PolynomialFeatures
 
 from geojax import application, stages, store
-from geojax.config import Run
+from geojax.config import Dataset, Run
 from geojax.data import elevations
 from geojax.errors import UserError
 from geojax.problem import Problem
@@ -181,7 +181,9 @@ def test_the_kept_detector_is_judged_on_places_that_it_has_not_seen(workplace):
 def applied(files):
     training = {"epochs": 1, "batch_size": 16, "learning_rate": 0.1}
     told = {"dataset": "hills", "task": "terrain_gan", "examples": SETTINGS, "model": MODEL, "training": training}
-    return application.apply("made", Run.model_validate(RUN | told), files, Path("found"))
+    return application.apply(
+        "made", Run.model_validate(RUN | told), {"hills": Dataset.model_validate(DATASET)}, files, Path("found")
+    )
 
 
 def test_files_are_told_tile_by_tile_whether_the_model_made_them(workplace, monkeypatch, rng):

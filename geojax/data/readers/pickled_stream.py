@@ -14,9 +14,10 @@ import numpy as np
 import xarray as xr
 from lxml import etree
 
-from geojax.data import findings, onsets
+from geojax.data import findings
 from geojax.data.findings import Finding
 from geojax.data.readers import cf_attributes
+from geojax.data.seismology import onsets
 from geojax.data.unpickling import PickledTrace, read_pickled_stream
 from geojax.errors import UserError
 from geojax.log import logger

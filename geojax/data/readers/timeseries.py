@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from geojax.data import hydrology
 from geojax.data.findings import Finding
 from geojax.data.readers import _units, cf_attributes
 from geojax.data.readers.fields import grid, numbers
+from geojax.data.rivers import hydrology
 from geojax.errors import UserError
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from geojax.data import circles
+from geojax.data.imagery import circles
 from geojax.task import Examples
 
 MATCH = 0.5  # overlap from which on a circle is found

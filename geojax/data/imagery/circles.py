@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.spatial import KDTree
 
-from geojax.data.correlation import bowls
+from geojax.data.imagery.correlation import bowls
 
 COLUMNS = ("row", "column", "radius", "margin")
 

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 from scipy.signal import resample_poly
 
-from geojax.data import regional_onsets
+from geojax.data.seismology import regional_onsets
 from geojax.errors import UserError
 
 COMPONENTS = "NEZ"

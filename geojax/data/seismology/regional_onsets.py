@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from obspy.signal.filter import bandpass
 
-from geojax.data.onsets import pick_onset
+from geojax.data.seismology.onsets import pick_onset
 from geojax.errors import UserError
 
 BAND_HZ = (1.0, 8.0)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from geojax.data.catalogues import COLUMNS
+from geojax.data.events.catalogues import COLUMNS
 from geojax.errors import UserError
 
 

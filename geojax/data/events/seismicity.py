@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
-from geojax.data.cells import Catalogue, Cells, positions
+from geojax.data.events.cells import Catalogue, Cells, positions
 
 EARTH_KM = 6371.0
 DEGREE_KM = np.pi * EARTH_KM / 180

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from geojax.data import seismicity
-from geojax.data.cells import Catalogue, Cells
-from geojax.data.seismicity import Pairs
+from geojax.data.events import seismicity
+from geojax.data.events.cells import Catalogue, Cells
+from geojax.data.events.seismicity import Pairs
 
 MIXED_KM = 100.0  # width by which last month's events are spread over a cell's neighbours
 DEEP_KM = (70.0, 300.0)

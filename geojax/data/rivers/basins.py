@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from geojax.data import hydrology
+from geojax.data.rivers import hydrology
 from geojax.errors import UserError
 
 VARIABLES = ("precipitation", "temperature", "discharge")
@@ -49,6 +49,22 @@ class Basins:
         known += [np.log(self.area)] if np.isfinite(self.area).all() else []
         each = np.stack(known, -1)
         return ((each - each.mean(0)) / np.where(each.std(0) > 1e-6, each.std(0), 1)).astype("float32")
+
+    def inputs(self, past_flow: bool) -> np.ndarray:
+        """What a network sees of each day (basin, time, input), of order one; where there is no value, none departs."""
+        center, spread = self.center.mean(1), self.spread.mean(1)
+        angle = np.broadcast_to(2 * np.pi * self.day_of_year / 365.25, self.flow.shape)
+        columns = [
+            self.precipitation / spread[0],
+            (self.temperature - center[1]) / spread[1],
+            self.demand / 2,
+            np.sin(angle),
+            np.cos(angle),
+        ]
+        if past_flow:
+            flow = (self.flow - self.center[2][:, None]) / self.spread[2][:, None]
+            columns += [flow, np.log(0.05 + np.maximum(self.flow, 0) / self.center[2][:, None]), np.isfinite(flow)]
+        return np.nan_to_num(np.stack(columns, -1)).astype("float32")
 
     def check_weather(self, index: pd.DataFrame, warmup: int) -> None:
         """raises UserError : weather lacks on a day of a row, or of the `warmup` days before it."""

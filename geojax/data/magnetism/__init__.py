@@ -1,0 +1,1 @@
+"""Series of the magnetic field and of its storms."""

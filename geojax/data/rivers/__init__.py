@@ -1,0 +1,1 @@
+"""What basins receive and discharge, as whole daily series."""

@@ -1,0 +1,1 @@
+"""Three-component records of earthquakes: windows, onsets, mixtures with noise, spectra."""
