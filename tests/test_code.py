@@ -236,7 +236,7 @@ def test_editing_one_stage_leaves_the_others(package):
 
 
 def test_editing_a_helper_touches_the_stages_that_call_it(package):
-    stages = package / "stages" / "evaluation.py"
+    stages = package / "stages" / "prediction.py"
     before = digests()
     stages.write_text(stages.read_text().replace("first.get(name, 'test')", "first.get(name, 'tests')"))
 

@@ -1,6 +1,7 @@
 """One function for each rule of the DAG: files in, files out. What is heavy is imported where it is used."""
 
-from geojax.stages.evaluation import evaluate_run, fit_baselines, predict, write_page, write_report
+from geojax.stages.evaluation import evaluate_run, write_page, write_report
+from geojax.stages.prediction import fit_baselines, predict
 from geojax.stages.preparation import (
     fetch_raw,
     fit_scaling,
