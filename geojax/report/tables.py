@@ -36,30 +36,27 @@ def headline(scores: pd.DataFrame, score: Score, methods: list[str]) -> Table:
 def sliced(scores: pd.DataFrame, score: Score, methods: list[str]) -> list[Table]:
     """Other scores over all examples in one table; each score that has slices in one of its own.
 
-    Of different scores each has the decimals that the interval of the first method, the model, supports.
+    Each column has the decimals that the interval of the first method, the model, supports.
     """
     whole = scores[(scores["slice"] == "all") & (scores["score"] != score.name)]
     found = []
     if len(whole):
         names = list(dict.fromkeys(whole["score"]))
-        own = {n: _digits(whole[(whole["score"] == n) & (whole["method"] == methods[0])]) for n in names}
-        found.append(_table("Other scores", whole, "score", own, [spoken(n) for n in names], methods))
+        found.append(_table("Other scores", whole, "score", {name: spoken(name) for name in names}, methods))
     for name, own in scores[scores["slice"] != "all"].groupby("score", sort=False):
         slices = list(dict.fromkeys(own["slice"]))
         dimension = own["dimension"].iloc[0]
         title = name_with_units(spoken(str(name), dimension), _units(str(name), score))
-        digits = dict.fromkeys(slices, _digits(own))
-        found.append(_table(title, own, "slice", digits, [slice_name(dimension, s) for s in slices], methods))
+        found.append(_table(title, own, "slice", {s: slice_name(dimension, s) for s in slices}, methods))
     return found
 
 
-def _table(
-    title: str, rows: pd.DataFrame, column: str, digits: dict[str, int], shown: list[str], methods: list[str]
-) -> Table:
-    """digits : decimals of each of the values of `column` that are shown"""
+def _table(title: str, rows: pd.DataFrame, column: str, shown: dict[str, str], methods: list[str]) -> Table:
+    """shown : what each of the values of `column` is called"""
     at = rows.set_index(["method", column])
+    digits = {name: _digits(rows[(rows[column] == name) & (rows["method"] == methods[0])]) for name in shown}
     cells = [[rounding.value(at.loc[(m, n)].to_dict(), digits=own) for n, own in digits.items()] for m in methods]
-    return Table(title, ["Method", *shown], [[m, *own] for m, own in zip(methods, cells, strict=True)])
+    return Table(title, ["Method", *shown.values()], [[m, *own] for m, own in zip(methods, cells, strict=True)])
 
 
 def _digits(rows: pd.DataFrame) -> int:
