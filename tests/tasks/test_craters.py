@@ -20,7 +20,7 @@ from geojax.data.readers import labelled_image
 from geojax.errors import UserError
 from geojax.problem import Problem
 from geojax.scores import circles as circles_scores
-from geojax.stages import evaluation
+from geojax.stages import prediction
 from geojax.training import augment, circle_tiles
 from geojax.training.objectives import circle_loss
 from geojax.training.objectives.heat_maps import targets
@@ -359,7 +359,7 @@ def test_what_a_task_tunes_on_validation_decides_what_is_stored(made, rng):
         maps[..., 0] *= 0.3
         return maps
 
-    (decided,), (chosen,) = evaluation._tuned(problem, [faint], None)
+    (decided,), (chosen,) = prediction._tuned(problem, [faint], None)
 
     assert chosen["threshold"] < 0.31
     assert (decided(problem.examples("test"))[..., 3] >= 0).sum() == len(PLANTED)
