@@ -141,6 +141,11 @@ class Task(Generic[S]):
     def __init__(self, settings: S) -> None:
         self.settings = settings
 
+    @classmethod
+    def has_own(cls, method: str) -> bool:
+        """Whether the task has a method of its own in place of what is done by default."""
+        return getattr(cls, method) is not getattr(Task, method)
+
     def index(self, part: xr.Dataset) -> pd.DataFrame:
         """One row for each example of a part before any split: position, group, time and the task's own.
 

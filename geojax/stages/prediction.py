@@ -57,9 +57,8 @@ def predict(
 def _kept(problem: Any, predict: Callable[..., Any], resident: int | None) -> list[Any]:
     """What the task keeps with its model, as a block of its store; none of most tasks."""
     from geojax import predictions
-    from geojax.task import Task
 
-    if type(problem.task).fit_beside is Task.fit_beside:
+    if not problem.task.has_own("fit_beside"):
         return []
     kept = problem.task.fit_beside(predict, *(problem.sample(split, resident) for split in ("train", "validation")))
     return [] if kept is None else [predictions.packed(kept)]
@@ -69,10 +68,8 @@ def _tuned(
     problem: Any, functions: Sequence[Callable[..., Any]], resident: int | None
 ) -> tuple[list[Callable[..., Any]], list[Section]]:
     """Predictions with what the task decides by them, and what each fold's model was tuned to on validation."""
-    from geojax.task import Task
-
     task = problem.task
-    if type(task).tune is Task.tune:
+    if not task.has_own("tune"):
         return list(functions), [{} for _ in functions]
     pairs = list(zip(functions, problem.folds, strict=True))
     chosen = [task.tune(of, fold.sample("validation", resident)) for of, fold in pairs]

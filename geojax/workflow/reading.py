@@ -118,15 +118,13 @@ def check_inside(plan: Plan, directory: str | Path = "config") -> None:
 
 def _check_single(path: str, run: Run, chosen: Any, datasets: dict[str, Dataset]) -> None:
     """What can only be asked of one model is asked of one."""
-    from geojax.task import Task
-
     if run.training.ensemble > 1 and not chosen.averages:
         raise UserError(
             f"{path}: training: ensemble: must be 1, as the mean of what several models of {run.task} predict is no "
             f"prediction, but is {run.training.ensemble}. Leave it out."
         )
-    keeps = type(chosen).fit_beside is not Task.fit_beside
-    if keeps and (folded := [name for name in run.datasets if datasets[name].split.by == "fold"]):
+    folded = [name for name in run.datasets if datasets[name].split.by == "fold"]
+    if folded and chosen.has_own("fit_beside"):
         raise UserError(
             f"{path}: dataset: must be split by group or by time, as {run.task} keeps something that is fitted to one "
             f"model, but {folded[0]} is split by fold, which trains a model for each. Mend `split` of the dataset."

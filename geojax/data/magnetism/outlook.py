@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from geojax import store
+from geojax.data import histories
 from geojax.data.magnetism import stretches
 from geojax.errors import UserError
 from geojax.log import logger
@@ -31,8 +32,7 @@ def write(
     times = part["time"].values
     values = np.stack([part[name].values for name in settings.inputs], 1)
     count = settings.spin_up + 1
-    total = np.cumsum(np.pad(np.isfinite(values).all(1), (count, 0)))
-    issued = np.flatnonzero(total[count:] - total[:-count] == count)
+    issued = np.flatnonzero(histories.complete(np.isfinite(values).all(1), count))
     if not issued.size:
         raise UserError(
             f"{part.attrs['part']}: {', '.join(settings.inputs)} must be known at {count} steps of {_words(step)} in a "

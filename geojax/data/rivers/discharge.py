@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from geojax import store
+from geojax.data import histories
 from geojax.data.rivers import basins, hydrology
 from geojax.data.rivers.basins import DAY, Basins
 from geojax.errors import UserError
@@ -28,7 +29,7 @@ def write(
     raises UserError : a basin is unknown to the run, or no day has a complete history
     """
     held = gathered(data, files, settings)
-    complete = {lead: histories(held, settings.warmup - lead + 1, settings.past_flow) for lead in settings.leads}
+    complete = {lead: known_before(held, settings.warmup - lead + 1, settings.past_flow) for lead in settings.leads}
     found = everywhere(predict, held, settings, days)
     place = np.arange(len(held.days))
     pieces = []
@@ -70,16 +71,11 @@ def gathered(data: Data, files: Sequence[Path], settings: Any) -> Basins:
         part["discharge"] = ("time", "basin"), np.full([part.sizes[d] for d in ("time", "basin")], np.nan), told
     basins.check(part)
     place = {name: ("basin", known) for name in ("area", "latitude") if (known := _told(data, name, names)) is not None}
-    part = (
-        part.drop_vars(["area", "latitude"], errors="ignore")
-        .assign_coords(basin=[*map(str, part["basin"].values)])
-        .reindex(basin=names)
-    )
+    part = part.drop_vars(["area", "latitude"], errors="ignore")
+    part = part.assign_coords(basin=[*map(str, part["basin"].values)]).reindex(basin=names)
     first, last = (part["time"].values[i].astype("datetime64[D]") for i in (0, -1))
     until = last + max(settings.leads) * DAY
-    return basins.gather(
-        {"own": part.reindex(basin=names).assign_coords(place)}, data.scaling, first, until, settings.latitude
-    )
+    return basins.gather({"own": part.assign_coords(place)}, data.scaling, first, until, settings.latitude)
 
 
 def _told(data: Data, name: str, names: Sequence[str]) -> np.ndarray | None:
@@ -93,11 +89,10 @@ def _told(data: Data, name: str, names: Sequence[str]) -> np.ndarray | None:
     return values.to_numpy() if values.notna().any() else None
 
 
-def histories(held: Basins, count: int, past_flow: bool) -> np.ndarray:
+def known_before(held: Basins, count: int, past_flow: bool) -> np.ndarray:
     """Whether all is known on each of the `count` days that end with a day, (basin, day)."""
     known = np.isfinite(held.precipitation + held.temperature + (held.flow if past_flow else 0))
-    total = np.cumsum(np.pad(known, ((0, 0), (count, 0))), 1)
-    return total[:, count:] - total[:, :-count] == count
+    return histories.complete(known, count)
 
 
 def everywhere(predict: Callable[[Examples], np.ndarray], held: Basins, settings: Any, days: int) -> np.ndarray:
